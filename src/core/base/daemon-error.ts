@@ -1,0 +1,27 @@
+/** Stable codes of failed effects, with what an operator should look at. */
+export const ERROR_CODES = {
+  'master-unreachable': 'the connection to the master failed; check address, port and firewall',
+  'master-timeout': 'the master did not answer in time; raise the request timeout or ease its load',
+  'master-status': 'the master answered with an unexpected HTTP status',
+  'master-redirect': 'the master redirected in a circle or to a place that is not HTTP',
+  'master-body-too-large': 'the state is larger than the configured limit',
+  'master-auth': 'the master or the login endpoint refused the credentials',
+  'state-invalid': 'the master answered 200 with something that is not a cluster state',
+  'upstream-timeout': 'a resolver did not answer in time',
+  'upstream-failed': 'the exchange with a resolver failed',
+  'listen-failed': 'a listener could not be opened; check the address, the port and who uses it',
+  'worker-failed': 'the generation worker stopped unexpectedly',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** A failed effect (network, disk, worker): caught once per loop, logged, counted, backed off. */
+export class DaemonError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'DaemonError';
+    this.code = code;
+  }
+}

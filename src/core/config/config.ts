@@ -1,0 +1,131 @@
+/** A socket address with a numeric IP: `address` is IPv4 or IPv6 text without brackets. */
+export interface SocketAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A host (name or IP text without brackets) and a port. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How requests to the master are authorised. */
+export type MasterAuth =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'basic'; readonly principal: string; readonly secret: string }
+  /** DC/OS IAM service account; the file holds `uid`, `private_key` and `login_endpoint`. */
+  | { readonly kind: 'iam'; readonly configFile: string };
+
+/** HTTPS to the master. Certificates are always verified: with `caFile`, or the system's roots. */
+export interface MasterTls {
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+}
+
+export interface ClusterConfig {
+  /** Masters to ask, in order; at least one. */
+  readonly masters: readonly HostPort[];
+  readonly pollIntervalMs: number;
+  /** Deadline of one whole state request, body included. */
+  readonly requestTimeoutMs: number;
+  /** A longer state body is refused. */
+  readonly stateBytesMax: number;
+  /** null: plain HTTP. */
+  readonly tls: MasterTls | null;
+  readonly auth: MasterAuth;
+}
+
+export interface SoaConfig {
+  /** Primary name server: owner of the listener's address record. Presentation form, final dot. */
+  readonly mname: string;
+  /** Mailbox of the zone's keeper in domain-name form, final dot. */
+  readonly rname: string;
+  readonly refreshSeconds: number;
+  readonly retrySeconds: number;
+  readonly expireSeconds: number;
+  /** How long resolvers may remember that a name or type does not exist (RFC 2308). */
+  readonly minimumSeconds: number;
+}
+
+export interface DnsConfig {
+  readonly enabled: boolean;
+  /** Zone served, lower case, without final dot. */
+  readonly domain: string;
+  /** UDP and TCP on each. A wildcard address stands for every address of the node. */
+  readonly listen: readonly SocketAddress[];
+  readonly ttlSeconds: number;
+  readonly srvWeight: number;
+  readonly soa: SoaConfig;
+  /** Largest UDP answer we send and the size we announce (RFC 6891); RFC 9715 says 1232. */
+  readonly udpPayloadSize: number;
+  /** RA bit of answers inside the domain. */
+  readonly recursionAvailable: boolean;
+  /** TC bit of cut answers inside the domain; false only to mimic `SetTruncateBit: false`. */
+  readonly truncateBit: boolean;
+}
+
+/** Where Mesos-DNS takes a task's address from, in `IPSources`. */
+export type IpSource = 'host' | 'docker' | 'mesos' | 'netinfo';
+
+export interface NamesConfig {
+  /** Label length and first-character rules: 63 characters, or 24 starting with a letter. */
+  readonly labels: 'rfc1123' | 'rfc952';
+  /** Per task by its network, or the first source of a list that yields an address. */
+  readonly addresses: 'by-network' | readonly IpSource[];
+  /** `avoid`: unhealthy tasks are left out while a healthy one has the same name. */
+  readonly unhealthy: 'avoid' | 'publish';
+  /** Own records of frameworks and agents that the master calls inactive. */
+  readonly inactive: 'publish' | 'omit';
+}
+
+export interface ForwardZone {
+  /** Lower case, without final dot. */
+  readonly zone: string;
+  readonly upstreams: readonly SocketAddress[];
+}
+
+export interface ForwardConfig {
+  /** false: names outside the domain are refused. */
+  readonly enabled: boolean;
+  /** `system`: the nameservers of /etc/resolv.conf that are not addresses of this node. */
+  readonly upstreams: 'system' | readonly SocketAddress[];
+  /** Zones with upstreams of their own; the longest match wins. */
+  readonly zones: readonly ForwardZone[];
+  /** Time one upstream gets for one exchange. */
+  readonly timeoutMs: number;
+}
+
+export interface HttpConfig {
+  readonly enabled: boolean;
+  readonly listen: HostPort;
+  /** `/v1/enumerate` and `/v1/axfr` exist. */
+  readonly enumeration: boolean;
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+
+/** Everything the daemon needs to know; every field present, units in the names. */
+export interface Config {
+  /** Which door the file came through. */
+  readonly format: 'native' | 'mesos-dns';
+  /** Absolute path of the file, '' when there is none (demo). */
+  readonly file: string;
+  readonly cluster: ClusterConfig;
+  readonly dns: DnsConfig;
+  readonly names: NamesConfig;
+  readonly forward: ForwardConfig;
+  readonly http: HttpConfig;
+  readonly log: { readonly level: LogLevel };
+}
+
+/** One thing wrong with a configuration file. */
+export interface ConfigProblem {
+  /** `error` stops the start; `warning` is printed and logged. */
+  readonly severity: 'error' | 'warning';
+  /** Where, such as `cluster.masters[1]`; '' for the file as a whole. */
+  readonly path: string;
+  /** What is there and what is expected, as one sentence that says what to do. */
+  readonly message: string;
+}

@@ -1,0 +1,137 @@
+import type { Config } from './config/config.ts';
+
+/** What the daemon needs from the outside world, as types; adapters implement them. */
+
+/** Time as a value: tests pass a clock that they move by hand. */
+export interface Clock {
+  /** Wall-clock milliseconds since the epoch; for timestamps shown to people and SOA serials. */
+  now(): number;
+  /** Monotonic milliseconds; for durations and ages. */
+  monotonic(): number;
+  /** Calls `callback` once after `delayMs`; the returned function cancels it. */
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+/** Facts attached to a log line. Secrets never go in here. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Structured log: `event` is a stable kebab-case name, fields say the rest. */
+export interface Log {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+}
+
+/** One DNS exchange as it was answered; feeds the request metrics. */
+export interface DnsObservation {
+  readonly protocol: 'udp' | 'tcp';
+  readonly family: 4 | 6;
+  /** Our zone that answered, presentation form with final dot; '.' for forwarded names. */
+  readonly zone: string;
+  readonly qtype: number;
+  readonly rcode: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly durationMs: number;
+}
+
+/** Views that the generation worker renders on demand. */
+export type ViewRequest =
+  | { readonly kind: 'axfr' }
+  | { readonly kind: 'enumerate' }
+  /** DC/OS `/v1/records`: `[{name, host, rtype}]`. */
+  | { readonly kind: 'records' }
+  | { readonly kind: 'rejections' }
+  /** Why a name resolves as it does. `name` is presentation form, any case, final dot optional. */
+  | { readonly kind: 'explain'; readonly name: string };
+
+/** `/v1/hosts`: one address of a name. `host` is lower case with final dot. */
+export interface HostAnswer {
+  readonly host: string;
+  readonly ip: string;
+}
+
+/** `/v1/services`: one address of one target of an SRV name. `host` as in DNS, with final dot. */
+export interface ServiceAnswer {
+  readonly host: string;
+  readonly ip: string;
+  readonly port: number;
+}
+
+export interface SourceStatus {
+  /** `host:port` of the leading master that the served generation came from. */
+  readonly leader: string | null;
+  /** Age of the served state in seconds; null before the first good one. */
+  readonly ageSeconds: number | null;
+  readonly lastSuccessAt: string | null;
+  readonly lastAttemptAt: string | null;
+  readonly consecutiveFailures: number;
+  readonly lastError: {
+    readonly code: string;
+    readonly message: string;
+    readonly at: string;
+  } | null;
+  readonly pollIntervalSeconds: number;
+  readonly polls: number;
+}
+
+export interface GenerationStatus {
+  /** SOA serial; moves only when the data changed. */
+  readonly serial: number;
+  readonly publishedAt: string;
+  readonly changedAt: string;
+  readonly names: number;
+  readonly records: number;
+  readonly frameworks: number;
+  readonly agents: number;
+  readonly tasks: number;
+  readonly rejections: number;
+  readonly stateBytes: number;
+  readonly parseMs: number;
+  readonly buildMs: number;
+  readonly tableBytes: number;
+}
+
+export interface ListenerStatus {
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: 'udp' | 'tcp' | 'http';
+  readonly open: boolean;
+  /** Why it is not open; null when it is. */
+  readonly error: string | null;
+}
+
+/** Body of `/v1/status`. Times are ISO 8601 in UTC. */
+export interface Status {
+  readonly version: string;
+  readonly node: string;
+  readonly startedAt: string;
+  readonly uptimeSeconds: number;
+  /** Own zones are answered from a state that is not too old. */
+  readonly ready: boolean;
+  /** One sentence for people. */
+  readonly summary: string;
+  /** Why it is not ready or degraded, worst first; empty when all is well. */
+  readonly reasons: readonly string[];
+  readonly source: SourceStatus;
+  readonly generation: GenerationStatus | null;
+  readonly listeners: readonly ListenerStatus[];
+  readonly forwarding: {
+    readonly enabled: boolean;
+    readonly upstreams: readonly string[];
+    readonly zones: Readonly<Record<string, readonly string[]>>;
+  };
+}
+
+/** What the HTTP API reads; nothing in it can change the daemon. */
+export interface ApiSource {
+  config(): Config;
+  status(): Status;
+  /** Every address of a name, A then AAAA; empty when there is none. */
+  hosts(name: string): readonly HostAnswer[];
+  /** Every address of every target of an SRV name; empty when there is none. */
+  services(name: string): readonly ServiceAnswer[];
+  /** JSON text. Rejects with a `DaemonError` when the worker cannot answer. */
+  view(request: ViewRequest): Promise<string>;
+}
