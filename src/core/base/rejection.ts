@@ -13,8 +13,38 @@ export const REJECTED_VALUE_LENGTH_MAX = 120;
 
 /** Renders any value of the input for a `Rejection`. */
 export function rejectedValue(value: unknown): string {
-  const text = typeof value === 'string' ? value : String(JSON.stringify(value));
+  const text = typeof value === 'string' ? value : JSON.stringify(value ?? null);
   return text.length <= REJECTED_VALUE_LENGTH_MAX
     ? text
     : `${text.slice(0, REJECTED_VALUE_LENGTH_MAX - 1)}…`;
+}
+
+/** How many rejections are kept with their text; more are only counted. */
+export const REJECTIONS_LISTED_MAX = 1_000;
+
+/** Collects what was left out of one generation; bounded, since hostile input can reject a lot. */
+export class RejectionList {
+  readonly #items: Rejection[] = [];
+  #total = 0;
+
+  add(path: string, code: string, value: unknown): void {
+    this.#total++;
+    if (this.#items.length >= REJECTIONS_LISTED_MAX) return;
+    this.#items.push({ path, code, value: rejectedValue(value) });
+  }
+
+  /** Takes over what another list holds, counts included. */
+  addAll(other: RejectionList): void {
+    this.#items.push(...other.#items.slice(0, REJECTIONS_LISTED_MAX - this.#items.length));
+    this.#total += other.#total;
+  }
+
+  /** The first REJECTIONS_LISTED_MAX. */
+  get items(): readonly Rejection[] {
+    return this.#items;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
 }

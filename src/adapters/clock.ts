@@ -1,0 +1,25 @@
+import type { Clock } from '../core/ports.ts';
+
+/** Node's timers keep a delay in a signed 32-bit integer and fire at once beyond it. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/**
+ * The machine's clock. Its timers keep the process alive on purpose: whoever starts one owns it and
+ * cancels it at stop, so that a forgotten timer shows as a process that does not end.
+ */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delayMs, callback) {
+    const due = performance.now() + delayMs;
+    let timer: NodeJS.Timeout;
+    const arm = (remainingMs: number): void => {
+      timer =
+        remainingMs > TIMER_MS_MAX
+          ? setTimeout(() => arm(due - performance.now()), TIMER_MS_MAX)
+          : setTimeout(callback, Math.max(0, remainingMs));
+    };
+    arm(delayMs);
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,167 @@
+import { METHODS } from 'node:http';
+import { fastify } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Log } from '../../core/ports.ts';
+import { admissionRefusal } from './admission.ts';
+import { createBrokenRequestHandler } from './broken-request.ts';
+import type { HttpLimits } from './limits.ts';
+import { fastifySchema, registerOpenApi } from './openapi.ts';
+import { jsonError, textRefusal, withHeaders } from './reply.ts';
+import type { ApiReply } from './reply.ts';
+import type { Api, Route } from './route.ts';
+import { ROUTES } from './routes.ts';
+
+/** What every answer carries: it is of this moment only, and no browser may guess its type. */
+const COMMON_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+
+/** `route` label of requests that match no path of the table. */
+const NO_ROUTE = 'other';
+
+/** CONNECT never reaches a route: Node closes its connection. */
+const REFUSED_METHODS = METHODS.filter(
+  (method) => method !== 'GET' && method !== 'HEAD' && method !== 'CONNECT',
+);
+
+const ROUTE_BY_PATH: ReadonlyMap<string, Route> = new Map(
+  ROUTES.map((route) => [route.path, route]),
+);
+
+function routeOf(request: FastifyRequest): Route | null {
+  return ROUTE_BY_PATH.get(request.routeOptions.url ?? '') ?? null;
+}
+
+/** Turns the absolute form of a request target, which proxies send, into the origin form. */
+function originForm(target: string): string {
+  const rest = target.replace(/^https?:\/\/[^/?#]*/i, '');
+  return rest.startsWith('/') || rest === target ? rest : `/${rest}`;
+}
+
+/** What the application needs besides the routes' `Api`. */
+export interface ApplicationOptions {
+  readonly api: Omit<Api, 'openApi'>;
+  readonly limits: HttpLimits;
+  readonly log: Log;
+  /** true once the server is being closed: then answers end their connection. */
+  isClosing(): boolean;
+}
+
+function createInstance({ api, limits }: ApplicationOptions): FastifyInstance {
+  const broken = createBrokenRequestHandler(limits.lingerMs);
+  const app = fastify({
+    logger: false,
+    http: {
+      maxHeaderSize: limits.headerBytesMax,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: limits.checkIntervalMs,
+    },
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionTimeout: limits.stallTimeoutMs,
+    maxRequestsPerSocket: limits.requestsPerConnectionMax,
+    bodyLimit: limits.bodyBytesMax,
+    return503OnClosing: false,
+    routerOptions: {
+      ignoreTrailingSlash: true,
+      caseSensitive: true,
+      maxParamLength: limits.urlBytesMax,
+      querystringParser: () => ({}),
+    },
+    rewriteUrl: (request) => originForm(request.url ?? '/'),
+    frameworkErrors: (error, _request, reply) => {
+      const status = error.statusCode === 414 ? 414 : 400;
+      api.metrics.observeHttp(NO_ROUTE, status);
+      const { body, contentType } = textRefusal(status);
+      // Its types know no status codes here, since no route has been found.
+      reply.raw
+        .writeHead(status, {
+          ...COMMON_HEADERS,
+          'content-type': contentType,
+          'content-length': body.length,
+        })
+        .end(body);
+    },
+    clientErrorHandler: (error, socket) => {
+      const status = broken.handle(error, socket);
+      if (status !== null) api.metrics.observeHttp(NO_ROUTE, status);
+    },
+  });
+  app.server.maxConnections = limits.connectionsMax;
+  broken.watch(app.server);
+  return app;
+}
+
+function addRoutes(app: FastifyInstance, api: Api, respond: Respond): void {
+  for (const method of REFUSED_METHODS) {
+    if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
+  }
+  app.after(() => {
+    for (const route of ROUTES) {
+      app.get(route.path, { schema: fastifySchema(route) }, async (request, reply) =>
+        respond(reply, await route.handle(api, request.params as Record<string, string>)),
+      );
+      app.route({
+        method: REFUSED_METHODS,
+        url: route.path,
+        schema: { hide: true },
+        // Admission has answered; this line is only reached if it lets a method through.
+        handler: (_request, reply) => respond(reply, textRefusal(405)),
+      });
+    }
+  });
+}
+
+type Respond = (reply: FastifyReply, answer: ApiReply) => FastifyReply;
+
+/**
+ * The fastify application: the route table behind admission. fastify routes, describes and answers;
+ * it reads no body, validates nothing and logs nothing.
+ */
+export function createApplication(options: ApplicationOptions): FastifyInstance {
+  const { limits, log } = options;
+  const app = createInstance(options);
+  let document: string | null = null;
+  const api: Api = {
+    ...options.api,
+    openApi: () => (document ??= JSON.stringify(app.swagger())),
+  };
+
+  const respond: Respond = (reply, answer) => {
+    void reply.code(answer.status).headers({ ...COMMON_HEADERS, ...answer.headers });
+    if (options.isClosing()) void reply.header('connection', 'close');
+    if (answer.body === '') return reply.send();
+    // As bytes, since fastify adds a charset to JSON that is text.
+    return reply.header('content-type', answer.contentType).send(Buffer.from(answer.body));
+  };
+
+  app.removeAllContentTypeParsers();
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.addHook('onRequest', (request, reply, done) => {
+    const refusal = admissionRefusal(
+      {
+        method: request.method,
+        target: request.raw.url ?? '/',
+        headers: request.headers,
+        route: routeOf(request),
+      },
+      api.source,
+      limits,
+    );
+    if (refusal === null) done();
+    else respond(reply, refusal);
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    api.metrics.observeHttp(routeOf(request)?.path ?? NO_ROUTE, reply.statusCode);
+    done();
+  });
+  app.setNotFoundHandler((_request, reply) => respond(reply, textRefusal(404)));
+  app.setErrorHandler((error, request, reply) => {
+    log.error('http-request-failed', { route: routeOf(request)?.path ?? NO_ROUTE, err: error });
+    const refusal = jsonError(500, 'internal', 'the request failed inside hoplite; see its log');
+    return respond(reply, withHeaders(refusal, { connection: 'close' }));
+  });
+  registerOpenApi(app, options.api.version);
+  addRoutes(app, api, respond);
+  return app;
+}

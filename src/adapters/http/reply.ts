@@ -1,0 +1,50 @@
+import { STATUS_CODES } from 'node:http';
+
+/** An answer as a value; the server adds what every answer carries. */
+export interface ApiReply {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Without a charset, as Mesos-DNS has it and RFC 8259 section 11 says. */
+export const JSON_TYPE = 'application/json';
+
+const TEXT_TYPE = 'text/plain; charset=utf-8';
+
+/** JSON text that somebody else rendered. */
+export function jsonText(body: string, status = 200): ApiReply {
+  return { status, contentType: JSON_TYPE, body };
+}
+
+/** A value as JSON. */
+export function json(value: unknown, status = 200): ApiReply {
+  return jsonText(JSON.stringify(value), status);
+}
+
+/** Plain text. */
+export function text(body: string, status = 200): ApiReply {
+  return { status, contentType: TEXT_TYPE, body };
+}
+
+/** An error of our own routes: `{error: {code, message}}`; the message says what to do. */
+export function jsonError(status: number, code: string, message: string): ApiReply {
+  return json({ error: { code, message } }, status);
+}
+
+/** Mesos-DNS' names of statuses where Node has others. */
+const MESOS_DNS_TITLES: ReadonlyMap<number, string> = new Map([[404, 'Page Not Found']]);
+
+/** A refusal in the words of Mesos-DNS, such as `404: Page Not Found`. */
+export function textRefusal(status: number): ApiReply {
+  return text(
+    `${status}: ${MESOS_DNS_TITLES.get(status) ?? STATUS_CODES[status] ?? 'Error'}`,
+    status,
+  );
+}
+
+/** The same answer with more headers. */
+export function withHeaders(reply: ApiReply, headers: Readonly<Record<string, string>>): ApiReply {
+  return { ...reply, headers: { ...reply.headers, ...headers } };
+}

@@ -1,0 +1,125 @@
+import { JSON_TYPE } from './reply.ts';
+import type { JsonSchema, RouteResponse } from './route.ts';
+
+const string: JsonSchema = { type: 'string' };
+const boolean: JsonSchema = { type: 'boolean' };
+const count: JsonSchema = { type: 'integer', minimum: 0 };
+const milliseconds: JsonSchema = { type: 'number', minimum: 0 };
+const time: JsonSchema = { type: 'string', format: 'date-time' };
+const timeOrNull: JsonSchema = { type: ['string', 'null'], format: 'date-time' };
+const strings: JsonSchema = listOf(string);
+
+function listOf(items: JsonSchema): JsonSchema {
+  return { type: 'array', items };
+}
+
+/** An object that has exactly these members. */
+function exactly(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
+  return {
+    type: 'object',
+    properties,
+    required: Object.keys(properties),
+    additionalProperties: false,
+  };
+}
+
+function reference(name: string): JsonSchema {
+  return { $ref: `${name}#` };
+}
+
+/** Schemas with a name in the OpenAPI document; members are the shapes of `core/ports.ts`. */
+export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
+  Error: exactly({ error: exactly({ code: string, message: string }) }),
+  Version: exactly({ Service: string, URL: string, Version: string }),
+  HostAnswer: exactly({ host: string, ip: string }),
+  ServiceAnswer: exactly({ service: string, host: string, ip: string, port: string }),
+  Record: exactly({ name: string, host: string, rtype: string }),
+  Enumeration: exactly({
+    frameworks: listOf(
+      exactly({
+        tasks: listOf(exactly({ name: string, id: string, records: listOf(reference('Record')) })),
+        name: string,
+      }),
+    ),
+  }),
+  Axfr: exactly({
+    TTL: count,
+    Serial: count,
+    RefreshSeconds: { type: 'number', minimum: 0 },
+    Mname: string,
+    Rname: string,
+    Domain: string,
+    Records: exactly({
+      As: { type: 'object', additionalProperties: strings },
+      AAAAs: { type: 'object', additionalProperties: strings },
+      SRVs: { type: 'object', additionalProperties: strings },
+    }),
+  }),
+  SourceStatus: exactly({
+    leader: { type: ['string', 'null'] },
+    ageSeconds: { type: ['number', 'null'], minimum: 0 },
+    lastSuccessAt: timeOrNull,
+    lastAttemptAt: timeOrNull,
+    consecutiveFailures: count,
+    lastError: {
+      anyOf: [exactly({ code: string, message: string, at: time }), { type: 'null' }],
+    },
+    pollIntervalSeconds: { type: 'number', minimum: 0 },
+    polls: count,
+  }),
+  GenerationStatus: exactly({
+    serial: count,
+    publishedAt: time,
+    changedAt: time,
+    names: count,
+    records: count,
+    frameworks: count,
+    agents: count,
+    tasks: count,
+    rejections: count,
+    stateBytes: count,
+    parseMs: milliseconds,
+    buildMs: milliseconds,
+    tableBytes: count,
+  }),
+  ListenerStatus: exactly({
+    address: string,
+    port: { type: 'integer', minimum: 0, maximum: 65535 },
+    protocol: { type: 'string', enum: ['udp', 'tcp', 'http'] },
+    open: boolean,
+    error: { type: ['string', 'null'] },
+  }),
+  Status: exactly({
+    version: string,
+    node: string,
+    startedAt: time,
+    uptimeSeconds: { type: 'number', minimum: 0 },
+    ready: boolean,
+    summary: string,
+    reasons: strings,
+    source: reference('SourceStatus'),
+    generation: { anyOf: [reference('GenerationStatus'), { type: 'null' }] },
+    listeners: listOf(reference('ListenerStatus')),
+    forwarding: exactly({
+      enabled: boolean,
+      upstreams: strings,
+      zones: { type: 'object', additionalProperties: strings },
+    }),
+  }),
+};
+
+/** A JSON answer whose schema has a name, alone or as a list. */
+export function jsonOf(description: string, name: string, list?: 'list'): RouteResponse {
+  const schema = list === undefined ? reference(name) : listOf(reference(name));
+  return { description, contentType: JSON_TYPE, schema };
+}
+
+/** A JSON answer whose members are described elsewhere. */
+export function anyJson(description: string): RouteResponse {
+  return { description, contentType: JSON_TYPE, schema: { type: ['object', 'array'] } };
+}
+
+/** A text answer. */
+export function textOf(description: string, contentType = 'text/plain'): RouteResponse {
+  return { description, contentType, schema: string };
+}

@@ -1,0 +1,84 @@
+import { Gauge } from 'prom-client';
+import type { Registry } from 'prom-client';
+import type { Status } from '../../core/ports.ts';
+
+interface StatusGauge {
+  readonly name: string;
+  readonly help: string;
+  /** null: there is nothing to say yet, and the series is absent rather than a misleading 0. */
+  readonly value: (status: Status) => number | null;
+}
+
+const STATUS_GAUGES: readonly StatusGauge[] = [
+  {
+    name: 'hoplite_ready',
+    help: '1 while own zones are answered from a state that is not too old.',
+    value: (status) => (status.ready ? 1 : 0),
+  },
+  {
+    name: 'hoplite_source_age_seconds',
+    help: 'Age of the served cluster state.',
+    value: (status) => status.source.ageSeconds,
+  },
+  {
+    name: 'hoplite_source_consecutive_failures',
+    help: 'Polls that failed since the last good one.',
+    value: (status) => status.source.consecutiveFailures,
+  },
+  {
+    name: 'hoplite_source_state_bytes',
+    help: 'Size of the served cluster state.',
+    value: (status) => status.generation?.stateBytes ?? null,
+  },
+  {
+    name: 'hoplite_generation_serial',
+    help: 'SOA serial of the served generation.',
+    value: (status) => status.generation?.serial ?? null,
+  },
+  {
+    name: 'hoplite_generation_names',
+    help: 'Names in the served generation.',
+    value: (status) => status.generation?.names ?? null,
+  },
+  {
+    name: 'hoplite_generation_records',
+    help: 'Resource records in the served generation.',
+    value: (status) => status.generation?.records ?? null,
+  },
+  {
+    name: 'hoplite_generation_tasks',
+    help: 'Tasks in the served generation.',
+    value: (status) => status.generation?.tasks ?? null,
+  },
+  {
+    name: 'hoplite_generation_agents',
+    help: 'Agents in the served generation.',
+    value: (status) => status.generation?.agents ?? null,
+  },
+  {
+    name: 'hoplite_generation_frameworks',
+    help: 'Frameworks in the served generation.',
+    value: (status) => status.generation?.frameworks ?? null,
+  },
+  {
+    name: 'hoplite_generation_rejections',
+    help: 'Pieces of the cluster state that were left out; /v1/rejections lists them.',
+    value: (status) => status.generation?.rejections ?? null,
+  },
+];
+
+/** Registers the gauges that mirror `Status`; the returned function sets them all from one. */
+export function createStatusGauges(registry: Registry): (status: Status) => void {
+  const gauges = STATUS_GAUGES.map(({ name, help, value }) => {
+    const gauge = new Gauge({ name, help, registers: [registry] });
+    gauge.remove();
+    return { gauge, value };
+  });
+  return (status) => {
+    for (const { gauge, value } of gauges) {
+      const current = value(status);
+      if (current === null) gauge.remove();
+      else gauge.set(current);
+    }
+  };
+}

@@ -1,0 +1,76 @@
+import { parseArgs } from 'node:util';
+import { systemClock } from '../adapters/clock.ts';
+import { type DemoCluster, startDemoCluster } from '../adapters/demo/demo-cluster.ts';
+import { createLog } from '../adapters/log.ts';
+import { assert } from '../core/base/assert.ts';
+import { formatHostPort } from '../core/base/host-port.ts';
+import type { Config } from '../core/config/config.ts';
+import { parseConfig } from '../core/config/parse-config.ts';
+import { Daemon } from '../daemon/daemon.ts';
+import { type ExitCode, UsageError } from './exit-code.ts';
+import { untilStopped } from './signals.ts';
+
+/** `hoplite demo`: the daemon on an embedded scripted cluster, nothing outside loopback. */
+export async function demo(args: readonly string[]): Promise<ExitCode> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      'dns-port': { type: 'string', default: '8053' },
+      'http-port': { type: 'string', default: '8123' },
+    },
+  });
+  const dnsPort = portOption('--dns-port', values['dns-port']);
+  const httpPort = portOption('--http-port', values['http-port']);
+  const cluster = await startDemoCluster(systemClock);
+  const config = demoConfig(cluster, dnsPort, httpPort);
+  const log = createLog({ level: config.log.level });
+  const daemon = new Daemon(config, { clock: systemClock, log });
+  return untilStopped(
+    log,
+    {
+      async start() {
+        await daemon.start();
+        process.stdout.write(introduction(daemon));
+      },
+      async stop() {
+        await Promise.all([daemon.stop(), cluster.close()]);
+      },
+    },
+    () => Promise.resolve(),
+  );
+}
+
+function portOption(option: string, text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) throw new UsageError(`${option} takes a port from 0 to 65535`);
+  return port;
+}
+
+function demoConfig(cluster: DemoCluster, dnsPort: number, httpPort: number): Config {
+  const native = {
+    cluster: { masters: [formatHostPort(cluster.master)], pollIntervalSeconds: 2 },
+    dns: { listen: [`127.0.0.1:${dnsPort}`] },
+    http: { listen: `127.0.0.1:${httpPort}` },
+    log: { level: 'warn' },
+  };
+  const { config, problems } = parseConfig(JSON.stringify(native), '');
+  assert(config !== null, `the demo's configuration is good: ${JSON.stringify(problems)}`);
+  return config;
+}
+
+function introduction(daemon: Daemon): string {
+  const { listeners } = daemon.status();
+  const port = (protocol: string): number =>
+    listeners.find((listener) => listener.protocol === protocol)?.port ?? 0;
+  return `hoplite demo: a made-up cluster with 5 Marathon apps, real HTTP servers behind their tasks.
+One instance of /shop/search is unhealthy; one of /batch/report comes and goes every 20 s.
+
+Try, in another terminal:
+
+  dig @127.0.0.1 -p ${port('udp')} web.shop.marathon.mesos
+  curl http://127.0.0.1:${port('http')}/v1/services/_web.shop._tcp.marathon.mesos
+  curl http://127.0.0.1:${port('http')}/v1/status
+
+Ctrl-C ends it.
+`;
+}

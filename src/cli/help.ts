@@ -1,0 +1,67 @@
+import { UsageError } from './exit-code.ts';
+
+const OVERVIEW = `hoplite: names for every service of a Mesos cluster, from one daemon per node
+
+Usage: hoplite COMMAND [OPTIONS]
+
+Commands:
+  serve         run the daemon: DNS and HTTP answers from the state of a Mesos master
+  demo          run the daemon on a small made-up cluster, to look around
+  check-config  check a configuration file and print what it means
+  show-records  print the zone that a saved state gives, without network
+
+Options:
+  -h, --help     this text, or that of a command: hoplite COMMAND --help
+  -V, --version  the version
+
+Exit codes: 0 ok, 1 failed, 64 wrong command line, 70 bug in hoplite, 78 wrong configuration.
+`;
+
+const COMMANDS: Readonly<Record<string, string>> = {
+  serve: `Usage: hoplite serve --config FILE
+
+Runs the daemon until SIGTERM or SIGINT; a second signal ends it at once. SIGHUP reads the file
+again: what can change at run time does, the log names what needs a restart, and a bad file
+changes nothing. Logs are JSON lines on standard output.
+
+Options:
+  -c, --config FILE  native configuration, or the config.json of Mesos-DNS as it is
+
+Example:
+  hoplite serve --config /etc/mesos-dns/config.json
+`,
+  demo: `Usage: hoplite demo [--dns-port N] [--http-port N]
+
+Starts a scripted Mesos master with a few Marathon apps, real HTTP servers behind their tasks, and
+the daemon on it. Nothing leaves this machine. Prints commands to try; Ctrl-C ends it.
+
+Options:
+  --dns-port N   port of the DNS server on 127.0.0.1 (8053)
+  --http-port N  port of the HTTP API on 127.0.0.1 (8123)
+`,
+  'check-config': `Usage: hoplite check-config FILE
+
+Prints every problem of FILE with its place, and for a good file what it means as a native
+configuration (secrets masked). Exit code 0 if the daemon would start with it, else 78.
+`,
+  'show-records': `Usage: hoplite show-records --state FILE [--config FILE]
+
+Prints the zone that a saved /state of a Mesos master gives, in zone file format. Rejected parts of
+the state go to standard error. No network: host names in the state get no addresses.
+
+Options:
+  -s, --state FILE   answer of GET /master/state; - for standard input
+  -c, --config FILE  names, TTL and domain as configured there; native defaults without it
+
+Example:
+  curl -sL http://leader.mesos:5050/master/state | hoplite show-records --state -
+`,
+};
+
+/** Help for a command, or the overview. */
+export function helpText(command: string | null): string {
+  if (command === null) return OVERVIEW;
+  const text = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+  if (text === undefined) throw new UsageError(`there is no command ${JSON.stringify(command)}`);
+  return text;
+}

@@ -1,0 +1,37 @@
+import { readConfigFile } from '../adapters/config-file.ts';
+import { loadMasterFiles } from '../adapters/mesos/master-client.ts';
+import type { Config, ConfigProblem } from '../core/config/config.ts';
+import { parseConfig } from '../core/config/parse-config.ts';
+
+/** A configuration that can be run, or null, with everything there is to say about it. */
+export interface LoadedConfig {
+  readonly config: Config | null;
+  readonly problems: readonly ConfigProblem[];
+  /** Absolute path. */
+  readonly file: string;
+}
+
+/** Reads a file of either format and the files it names; reports all problems at once. */
+export async function loadConfig(path: string): Promise<LoadedConfig> {
+  const read = await readConfigFile(path);
+  if (!read.ok) return { config: null, problems: [read.error], file: path };
+  const { text, file } = read.value;
+  const { config, problems } = parseConfig(text, file);
+  if (config === null) return { config, problems, file };
+  const files = loadMasterFiles(config.cluster, config.format);
+  return files.ok
+    ? { config, problems, file }
+    : { config: null, problems: [...problems, ...files.error], file };
+}
+
+/** One line a problem, errors first: `error: FILE: dns.listen[0]: …`. */
+export function formatProblems({ problems, file }: LoadedConfig): string {
+  const order = { error: 0, warning: 1 };
+  return [...problems]
+    .sort((a, b) => order[a.severity] - order[b.severity])
+    .map(({ severity, path, message }) => {
+      const where = path === '' ? file : `${file}: ${path}`;
+      return `${severity}: ${where}: ${message}\n`;
+    })
+    .join('');
+}

@@ -1,0 +1,59 @@
+import type { DaemonLog } from '../adapters/log.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
+
+/** What can be run until a signal. */
+export interface Runnable {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** All must be closed by then; longer means a bug, and systemd would wait for its own limit. */
+const STOP_DEADLINE_MS = 5_000;
+
+/**
+ * Starts `runnable`, then waits for SIGTERM or SIGINT and stops it. SIGHUP calls `onHangup`, one at
+ * a time. A broken invariant anywhere ends the process with EXIT.BUG after the log is written.
+ */
+export async function untilStopped(
+  log: DaemonLog,
+  runnable: Runnable,
+  onHangup: () => Promise<void>,
+): Promise<ExitCode> {
+  process.on('uncaughtException', (err) => {
+    log.error('bug', { err });
+    log.flush();
+    process.exit(EXIT.BUG);
+  });
+  let hangups: Promise<void> = Promise.resolve();
+  process.on('SIGHUP', () => {
+    hangups = hangups.then(onHangup).catch((err: unknown) => log.error('reload-failed', { err }));
+  });
+  const stopSignal = nextStopSignal();
+  await runnable.start();
+  const signal = await stopSignal;
+  log.info('stopping', { signal });
+  void nextStopSignal().then(() => process.exit(EXIT.FAILED));
+  setTimeout(() => {
+    log.error('stop-timeout', { deadlineMs: STOP_DEADLINE_MS });
+    log.flush();
+    process.exit(EXIT.FAILED);
+  }, STOP_DEADLINE_MS).unref();
+  await runnable.stop();
+  log.info('stopped');
+  log.flush();
+  // Listeners for the second signal must not keep the process.
+  process.removeAllListeners();
+  return EXIT.OK;
+}
+
+function nextStopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const stop = (signal: NodeJS.Signals): void => {
+      process.off('SIGTERM', stop);
+      process.off('SIGINT', stop);
+      resolve(signal);
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+  });
+}

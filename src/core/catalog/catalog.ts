@@ -1,0 +1,151 @@
+import { type IpAddress, parseIpAddress } from '../base/address.ts';
+import type { RejectionList } from '../base/rejection.ts';
+import type { NamesConfig } from '../config/config.ts';
+import { nameDefect, type OwnerName } from '../dns/name.ts';
+import type { Agent, ClusterSnapshot, Framework, Task } from '../mesos/snapshot.ts';
+import { dottedLabels, label } from './labels.ts';
+import { chooseAddresses, type TaskAddresses } from './task-addresses.ts';
+import { taskHash } from './task-hash.ts';
+
+/** Addresses of host names that were looked up; missing: not known yet, empty: none. */
+export type HostAddresses = ReadonlyMap<string, readonly IpAddress[]>;
+
+/** A running task with everything its names are made of. */
+export interface CatalogTask {
+  readonly task: Task;
+  /** Labels its names start with: the discovery name as it is and sanitised, or the task name. */
+  readonly labels: readonly string[];
+  /** `<hash>-<agent>`, which makes the canonical name of each label unique. */
+  readonly suffix: string;
+  readonly chosen: TaskAddresses;
+  readonly agentAddresses: readonly IpAddress[];
+  /** Left out of the names it shares, because a healthy task has them too. */
+  readonly avoided: boolean;
+}
+
+export interface CatalogFramework {
+  readonly framework: Framework;
+  /** Sanitised name; '' if nothing of it is left, then no name of the framework is published. */
+  readonly name: string;
+  readonly tasks: readonly CatalogTask[];
+}
+
+/** The cluster in the words of names. */
+export interface Catalog {
+  readonly snapshot: ClusterSnapshot;
+  readonly frameworks: readonly CatalogFramework[];
+  readonly hosts: HostAddresses;
+}
+
+/** Host names in a snapshot that have to be looked up before their addresses are known. */
+export function hostNames(
+  snapshot: ClusterSnapshot,
+  masters: readonly { host: string }[],
+): string[] {
+  const names = new Set<string>();
+  const add = (host: string): void => {
+    if (host !== '' && parseIpAddress(host) === null) names.add(host);
+  };
+  add(snapshot.leader.host);
+  for (const master of masters) add(master.host);
+  for (const agent of snapshot.agents) add(agent.endpoint.host);
+  for (const framework of snapshot.frameworks) add(framework.endpoint?.host ?? framework.hostname);
+  return [...names].sort();
+}
+
+/** Addresses of a host: itself if it is one, else what the look-up found. */
+export function addressesOf(host: string, hosts: HostAddresses): readonly IpAddress[] {
+  const known = hosts.get(host);
+  if (known !== undefined) return known;
+  const address = host === '' ? null : parseIpAddress(host);
+  return address === null ? [] : [address];
+}
+
+/** Works out names and addresses of all tasks; what cannot be named is rejected. */
+export function buildCatalog(
+  snapshot: ClusterSnapshot,
+  hosts: HostAddresses,
+  config: NamesConfig,
+  rejections: RejectionList,
+): Catalog {
+  const agents = new Map<string, { agent: Agent; addresses: readonly IpAddress[] }>();
+  for (const agent of snapshot.agents) {
+    agents.set(agent.id, { agent, addresses: addressesOf(agent.endpoint.host, hosts) });
+  }
+  const frameworks = snapshot.frameworks.map((framework): CatalogFramework => {
+    const name = dottedLabels(framework.name, config.labels);
+    if (name === '') {
+      rejections.add(`${framework.path}.name`, 'name-empty', framework.name);
+      return { framework, name, tasks: [] };
+    }
+    const tasks: CatalogTask[] = [];
+    for (const task of framework.tasks) {
+      const agent = agents.get(task.agentId);
+      if (agent === undefined) {
+        rejections.add(`${task.path}.slave_id`, 'agent-unknown', task.agentId);
+        continue;
+      }
+      const entry = catalogTask(task, agent.addresses, config, rejections);
+      if (entry !== null) tasks.push(entry);
+    }
+    return { framework, name, tasks };
+  });
+  return {
+    snapshot,
+    frameworks: config.unhealthy === 'avoid' ? avoidUnhealthy(frameworks) : frameworks,
+    hosts,
+  };
+}
+
+function catalogTask(
+  task: Task,
+  agentAddresses: readonly IpAddress[],
+  config: NamesConfig,
+  rejections: RejectionList,
+): CatalogTask | null {
+  const labels = taskLabels(task, config);
+  if (labels.length === 0) {
+    const member = task.discovery === null ? 'name' : 'discovery.name';
+    rejections.add(`${task.path}.${member}`, 'name-empty', task.discovery?.name ?? task.name);
+    return null;
+  }
+  const agentTail = task.agentId.slice(task.agentId.lastIndexOf('-') + 1).toLowerCase();
+  return {
+    task,
+    labels,
+    suffix: `${taskHash(task.id)}-${agentTail}`,
+    chosen: chooseAddresses(task, agentAddresses, config.addresses),
+    agentAddresses,
+    avoided: false,
+  };
+}
+
+/** D15: the discovery name as it is counts only if somebody can ask for it. */
+function taskLabels(task: Task, config: NamesConfig): readonly string[] {
+  const text = task.discovery?.name ?? task.name;
+  const clean = label(text, config.labels);
+  if (task.discovery === null || text === clean) return clean === '' ? [] : [clean];
+  const raw = nameDefect(`${text}.`) === null ? [text] : [];
+  return clean === '' ? raw : [...raw, clean];
+}
+
+/** Marks unhealthy tasks that share a name with a healthy one. */
+function avoidUnhealthy(frameworks: readonly CatalogFramework[]): readonly CatalogFramework[] {
+  if (frameworks.every((framework) => framework.tasks.every((entry) => entry.task.healthy))) {
+    return frameworks;
+  }
+  const healthy = new Set<OwnerName>();
+  for (const { name, tasks } of frameworks) {
+    for (const { task, labels } of tasks) {
+      if (task.healthy) for (const text of labels) healthy.add(`${text}.${name}`);
+    }
+  }
+  return frameworks.map((framework) => ({
+    ...framework,
+    tasks: framework.tasks.map((entry) =>
+      entry.task.healthy || !entry.labels.every((text) => healthy.has(`${text}.${framework.name}`))
+        ? entry
+        : { ...entry, avoided: true },
+    ),
+  }));
+}

@@ -1,0 +1,105 @@
+import type { IpAddress } from '../base/address.ts';
+import type { IpSource, NamesConfig } from '../config/config.ts';
+import type { DiscoveryPort, Task } from '../mesos/snapshot.ts';
+
+/** Addresses of a task and where they were taken from, for `/v1/explain`. */
+export interface TaskAddresses {
+  readonly addresses: readonly IpAddress[];
+  /** Whose addresses they are. */
+  readonly of: 'agent' | 'task';
+  /** Why, as a sentence fragment. */
+  readonly reason: string;
+}
+
+const NOTHING: TaskAddresses = {
+  addresses: [],
+  of: 'task',
+  reason: 'none of the configured sources gave an address',
+};
+
+/** The address to publish for a task: per task by its network, or by Mesos-DNS' `IPSources`. */
+export function chooseAddresses(
+  task: Task,
+  agentAddresses: readonly IpAddress[],
+  choice: NamesConfig['addresses'],
+): TaskAddresses {
+  if (choice === 'by-network') return byNetwork(task, agentAddresses);
+  for (const source of choice) {
+    const addresses = fromSource(task, agentAddresses, source);
+    if (addresses.length > 0) return { addresses, ...SOURCES[source] };
+  }
+  return NOTHING;
+}
+
+const SOURCES: Readonly<Record<IpSource, Omit<TaskAddresses, 'addresses'>>> = {
+  host: { of: 'agent', reason: 'IPSources: host' },
+  docker: { of: 'task', reason: 'IPSources: docker' },
+  mesos: { of: 'task', reason: 'IPSources: mesos' },
+  netinfo: { of: 'task', reason: 'IPSources: netinfo' },
+};
+
+function fromSource(
+  task: Task,
+  agentAddresses: readonly IpAddress[],
+  source: IpSource,
+): readonly IpAddress[] {
+  switch (source) {
+    case 'host':
+      return agentAddresses;
+    case 'docker':
+      return task.dockerAddresses;
+    case 'mesos':
+      return task.mesosAddresses;
+    case 'netinfo':
+      return task.networkAddresses;
+  }
+}
+
+function byNetwork(task: Task, agentAddresses: readonly IpAddress[]): TaskAddresses {
+  const agent = (reason: string): TaskAddresses => ({
+    addresses: agentAddresses,
+    of: 'agent',
+    reason,
+  });
+  if (task.network === 'host') return agent('the task uses the host network');
+  if (task.network === 'bridge') return agent('its ports are mapped to ports of the agent');
+  const ports = task.discovery?.ports ?? [];
+  if (ports.length > 0 && ports.every((port) => port.scope === 'host')) {
+    return agent('its ports have network-scope host');
+  }
+  if (task.networkAddresses.length === 0) return agent('its container network gave no address');
+  return {
+    addresses: task.networkAddresses,
+    of: 'task',
+    reason: 'the task has its own address on a container network',
+  };
+}
+
+/** Where a discovery port is reached. */
+export interface PortLocation {
+  readonly of: 'agent' | 'task';
+  readonly port: number;
+}
+
+/**
+ * Port and side of discovery port number `index`. Mesos-DNS pairs the declared number with
+ * whatever address was chosen; by network, a port that is reached through the agent gets its host
+ * port: the number itself if it is one, its port mapping, or the host port of the same position.
+ */
+export function locatePort(
+  task: Task,
+  port: DiscoveryPort,
+  index: number,
+  chosen: TaskAddresses,
+  choice: NamesConfig['addresses'],
+): PortLocation {
+  if (choice !== 'by-network') return { of: chosen.of, port: port.number };
+  if (chosen.of === 'task' && port.scope !== 'host') return { of: 'task', port: port.number };
+  const { hostPorts } = task;
+  const declared = task.discovery?.ports.length ?? 0;
+  const mapped = task.portMappings.find((mapping) => mapping.containerPort === port.number);
+  if (hostPorts.includes(port.number)) return { of: 'agent', port: port.number };
+  if (mapped !== undefined) return { of: 'agent', port: mapped.hostPort };
+  const positional = declared === hostPorts.length ? hostPorts[index] : undefined;
+  return { of: 'agent', port: positional ?? port.number };
+}

@@ -1,0 +1,235 @@
+import { parseIpAddress } from '../base/address.ts';
+import { parseHostPort } from '../base/host-port.ts';
+import type { HostPort } from '../base/host-port.ts';
+import type { Config, DnsConfig, HttpConfig, IpSource } from './config.ts';
+import type { MasterAuth, MasterTls } from './config.ts';
+import { parseSoaName, parseZoneName } from './config-name.ts';
+import { capped, warnZeroTtl } from './config-warning.ts';
+import type { JsonObject } from './json-text.ts';
+import { readMesosDnsFile } from './mesos-dns-file.ts';
+import type { MesosDnsFile } from './mesos-dns-file.ts';
+import { readForwarding } from './mesos-dns-forwarding.ts';
+import {
+  DNS_SECONDS_MAX,
+  NATIVE_KEYS,
+  POLL_INTERVAL_SECONDS_MAX,
+  REQUEST_TIMEOUT_SECONDS_MAX,
+} from './native-keys.ts';
+import { quote } from './problem-list.ts';
+import type { ProblemList } from './problem-list.ts';
+import { LIST_LENGTH_MAX } from './value-type.ts';
+
+/**
+ * Reads a Mesos-DNS `config.json` with the defaults and rules of Mesos-DNS, but for its defects:
+ * what made it crash or mislead is refused. Null if `problems` got errors.
+ */
+export function readMesosDnsConfig(
+  root: JsonObject,
+  file: string,
+  problems: ProblemList,
+): Config | null {
+  const values = readMesosDnsFile(root, problems);
+  if (!values.dnson && !values.httpon) {
+    problems.error('', 'dnson and httpon are both false; at least one must be true');
+  }
+  const masters = readMasters(values, problems);
+  const dns = readDns(values, problems);
+  const forward = readForwarding(values, dns, problems);
+  const config: Config = {
+    format: 'mesos-dns',
+    file,
+    cluster: {
+      masters,
+      ...readPolling(values, problems),
+      stateBytesMax: NATIVE_KEYS['cluster.stateBytesMax'].default ?? 0,
+      tls: readTls(values, problems),
+      auth: readAuth(values, problems),
+    },
+    dns,
+    names: {
+      labels: values.EnforceRFC952 ? 'rfc952' : 'rfc1123',
+      addresses: readIpSources(values, problems),
+      unhealthy: 'publish',
+      inactive: 'publish',
+    },
+    forward,
+    http: readHttp(values, problems),
+    log: { level: 'info' },
+  };
+  return problems.hasErrors ? null : config;
+}
+
+function readMasters(values: MesosDnsFile, problems: ProblemList): readonly HostPort[] {
+  if (values.zk !== '' && !values.zk.startsWith('zk://')) {
+    problems.error(
+      'zk',
+      'expected "zk://host:port,…/path"; other forms gave Mesos-DNS wrong addresses',
+    );
+  } else if (values.zk !== '' && values.masters.length > 0) {
+    problems.warning('zk', 'is not used: the leader is read from the masters in "masters" alone');
+  } else if (values.zk !== '') {
+    const advice = 'add "masters": ["host:5050", …] with every master';
+    problems.error('zk', `this version reads the leader from "masters", not ZooKeeper; ${advice}`);
+  } else if (values.masters.length === 0) {
+    problems.error('masters', 'is missing or empty; list the masters, as in ["10.0.0.1:5050"]');
+  }
+  if (values.masters.length > LIST_LENGTH_MAX) {
+    problems.error('masters', `has more than ${LIST_LENGTH_MAX} entries`);
+    return [];
+  }
+  const masters: HostPort[] = [];
+  for (const [i, text] of values.masters.entries()) {
+    const path = `masters[${i}]`;
+    const parsed = parseHostPort(text, null);
+    if (!parsed.ok) {
+      problems.error(path, `expected ${parsed.error}, found ${quote(text)}`);
+      continue;
+    }
+    const { host, port } = parsed.value;
+    const isKnown = masters.some((master) => master.host === host && master.port === port);
+    if (isKnown) problems.error(path, `${quote(text)} is listed twice; remove one of them`);
+    masters.push(parsed.value);
+  }
+  return masters;
+}
+
+function readPolling(
+  values: MesosDnsFile,
+  problems: ProblemList,
+): { readonly pollIntervalMs: number; readonly requestTimeoutMs: number } {
+  const seconds = (key: 'refreshSeconds' | 'stateTimeoutSeconds', maximum: number): number => {
+    const value = values[key];
+    if (value > 0) return capped(value, maximum, key, problems);
+    problems.error(key, `expected 1 or more seconds, found ${value}`);
+    return 1;
+  };
+  return {
+    pollIntervalMs: 1000 * seconds('refreshSeconds', POLL_INTERVAL_SECONDS_MAX),
+    requestTimeoutMs: 1000 * seconds('stateTimeoutSeconds', REQUEST_TIMEOUT_SECONDS_MAX),
+  };
+}
+
+function readDns(values: MesosDnsFile, problems: ProblemList): DnsConfig {
+  if (values.ttl < 0) problems.error('ttl', `expected 0 or more seconds, found ${values.ttl}`);
+  warnZeroTtl(values.ttl, 'ttl', problems);
+  const listener = parseIpAddress(values.listener);
+  if (listener === null) {
+    problems.error('listener', `expected an IP address, found ${quote(values.listener)}`);
+  }
+  const soaSeconds = (key: 'SOARefresh' | 'SOARetry' | 'SOAExpire' | 'SOAMinttl'): number =>
+    capped(values[key], DNS_SECONDS_MAX, key, problems);
+  return {
+    enabled: values.dnson,
+    domain: readDomain(values.domain, problems),
+    listen: [{ address: listener?.text ?? '', port: readPort('port', values.port, problems) }],
+    ttlSeconds: values.ttl,
+    srvWeight: values.SRVRecordDefaultWeight,
+    soa: {
+      mname: readSoaName('SOAMname', values.SOAMname, problems),
+      rname: readSoaName('SOARname', values.SOARname.replaceAll('@', '.'), problems),
+      refreshSeconds: soaSeconds('SOARefresh'),
+      retrySeconds: soaSeconds('SOARetry'),
+      expireSeconds: soaSeconds('SOAExpire'),
+      minimumSeconds: soaSeconds('SOAMinttl'),
+    },
+    udpPayloadSize: 1232,
+    recursionAvailable: values.recurseon,
+    truncateBit: values.SetTruncateBit,
+  };
+}
+
+/** As Mesos-DNS: no underscore, no final dot; and labels that fit into a message. */
+function readDomain(text: string, problems: ProblemList): string {
+  const domain = /_|\.$/.test(text) ? null : parseZoneName(text);
+  if (domain !== null) return domain;
+  const expected = 'expected labels of at most 63 letters, digits and hyphens, joined by dots';
+  problems.error('domain', `${expected}, found ${quote(text)}`);
+  return '';
+}
+
+function readSoaName(key: string, text: string, problems: ProblemList): string {
+  const name = parseSoaName(text.replace(/\.+$/, ''));
+  if (name !== null) return name;
+  problems.error(key, `expected a domain name, found ${quote(text)}`);
+  return '';
+}
+
+function readPort(key: string, port: number, problems: ProblemList): number {
+  if (port >= 0 && port <= 65535) return port;
+  problems.error(key, `expected a port from 0 (chosen by the system) to 65535, found ${port}`);
+  return 0;
+}
+
+function readHttp(values: MesosDnsFile, problems: ProblemList): HttpConfig {
+  const port = readPort('httpport', values.httpport, problems);
+  // Go listens on every address when the host is empty.
+  const host = values.HTTPListener === '' ? '0.0.0.0' : values.HTTPListener;
+  const listen = parseHostPort(host.includes(':') ? `[${host}]` : host, port, 0);
+  if (!listen.ok) {
+    problems.error('HTTPListener', `expected an IP address or a host name, found ${quote(host)}`);
+  }
+  return {
+    enabled: values.httpon,
+    listen: listen.ok ? listen.value : { host: '', port },
+    enumeration: values.EnumerationOn,
+  };
+}
+
+const IP_SOURCES: readonly IpSource[] = ['host', 'docker', 'mesos', 'netinfo'];
+
+function readIpSources(values: MesosDnsFile, problems: ProblemList): readonly IpSource[] {
+  const sources: IpSource[] = [];
+  if (values.IPSources.length === 0) problems.error('IPSources', 'expected at least one source');
+  for (const [i, text] of values.IPSources.slice(0, LIST_LENGTH_MAX).entries()) {
+    const path = `IPSources[${i}]`;
+    const source = IP_SOURCES.find((candidate) => candidate === text);
+    if (source === undefined) {
+      const expected = IP_SOURCES.map((candidate) => `"${candidate}"`).join(', ');
+      problems.error(path, `expected one of ${expected}, found ${quote(text)}`);
+    } else if (sources.includes(source)) {
+      problems.error(path, `"${source}" is listed twice; remove one of them`);
+    } else {
+      sources.push(source);
+    }
+  }
+  return sources;
+}
+
+function readTls(values: MesosDnsFile, problems: ProblemList): MasterTls | null {
+  const { CACertFile, CertFile, KeyFile } = values;
+  if ((CertFile === '') !== (KeyFile === '')) {
+    const missing = CertFile === '' ? 'CertFile' : 'KeyFile';
+    problems.error(missing, 'is missing; CertFile and KeyFile are given both or not at all');
+  }
+  if (!values.MesosHTTPSOn) {
+    for (const key of ['CACertFile', 'CertFile', 'KeyFile'] as const) {
+      if (values[key] !== '') problems.warning(key, 'has no effect without "MesosHTTPSOn": true');
+    }
+    return null;
+  }
+  return { caFile: CACertFile || null, certFile: CertFile || null, keyFile: KeyFile || null };
+}
+
+function readAuth(values: MesosDnsFile, problems: ProblemList): MasterAuth {
+  const { mesosAuthentication: kind, mesosCredentials, IAMConfigFile } = values;
+  const { principal, secret } = mesosCredentials;
+  const hasCredentials = principal !== '' || secret !== '';
+  if (kind !== 'basic' && hasCredentials) {
+    problems.warning('mesosCredentials', 'has no effect without "mesosAuthentication": "basic"');
+  }
+  if (kind !== 'iam' && IAMConfigFile !== '') {
+    problems.warning('IAMConfigFile', 'has no effect without "mesosAuthentication": "iam"');
+  }
+  if (kind === 'basic') {
+    if (!hasCredentials) problems.error('mesosCredentials', 'expected a principal and a secret');
+    return { kind, principal, secret };
+  }
+  if (kind === 'iam') {
+    if (IAMConfigFile === '') problems.error('IAMConfigFile', 'is missing; "iam" needs it');
+    return { kind, configFile: IAMConfigFile };
+  }
+  if (kind !== '') {
+    problems.error('mesosAuthentication', `expected "", "basic" or "iam", found ${quote(kind)}`);
+  }
+  return { kind: 'none' };
+}

@@ -1,0 +1,254 @@
+import { assert } from '../base/assert.ts';
+import type { Config, MasterAuth, MasterTls } from './config.ts';
+import { isWithin } from './config-name.ts';
+import { warnForwardLoops, warnZeroTtl } from './config-warning.ts';
+import type { JsonNode, JsonObject } from './json-text.ts';
+import { NATIVE_KEYS, NATIVE_PATHS, NATIVE_SECTIONS, sectionOf } from './native-keys.ts';
+import type { NativeKey, NativePath, NativeValues } from './native-keys.ts';
+import { nearestKey } from './nearest-key.ts';
+import { describeKind, memberPath } from './problem-list.ts';
+import type { ProblemList } from './problem-list.ts';
+
+/** Key that editors use to find the schema; allowed and ignored. */
+const SCHEMA_KEY = '$schema';
+
+/** Keys of the file itself: what tells the native format from that of Mesos-DNS. */
+export const NATIVE_TOP_LEVEL_KEYS: readonly string[] = [
+  SCHEMA_KEY,
+  ...Object.keys(NATIVE_SECTIONS).filter((path) => path !== '' && sectionOf(path) === ''),
+];
+
+/** The values of good keys. */
+type Values = Partial<NativeValues>;
+/** The same for loops over all keys: each key's type guards what goes into its slot. */
+type Slots = Partial<Record<NativePath, unknown>>;
+
+/** What a file says: values of good keys, and which keys and sections it has, good or bad. */
+interface NativeFile {
+  readonly values: Values;
+  readonly present: Set<string>;
+}
+
+/** Reads the native format; null if `problems` got errors. `explainKey` may add to unknown keys. */
+export function readNativeConfig(
+  root: JsonObject,
+  file: string,
+  problems: ProblemList,
+  explainKey: (key: string) => string | null,
+): Config | null {
+  const content: NativeFile = { values: {}, present: new Set() };
+  readSection(root, '', content, problems, explainKey);
+  fillDefaults(content, problems);
+  checkServers(content.values, problems);
+  const auth = readAuth(content, problems);
+  const tls = readTls(content, problems);
+  checkForwarding(content.values, problems);
+  warnZeroTtl(content.values['dns.ttlSeconds'], 'dns.ttlSeconds', problems);
+  if (problems.hasErrors) return null;
+  assert(auth !== null, 'without problems there is an authorisation');
+  return buildConfig(content.values, file, auth, tls);
+}
+
+function readSection(
+  section: JsonObject,
+  path: string,
+  content: NativeFile,
+  problems: ProblemList,
+  explainKey: (key: string) => string | null,
+): void {
+  for (const member of section.members) {
+    const at = memberPath(path, member.key);
+    if (content.present.has(at)) {
+      problems.error(at, 'is given twice; remove one of them');
+      continue;
+    }
+    content.present.add(at);
+    // A key with a dot in it is no path: `{"dns.domain": …}` is unknown like any other.
+    const known = member.key.includes('.') ? '' : at;
+    if (at === SCHEMA_KEY) {
+      if (member.value.kind !== 'string') problems.error(at, 'expected the address of a schema');
+    } else if (known !== '' && Object.hasOwn(NATIVE_SECTIONS, known)) {
+      if (member.value.kind === 'object') {
+        readSection(member.value, at, content, problems, explainKey);
+      } else {
+        problems.error(at, `expected an object, found ${describeKind(member.value)}`);
+        // One problem is enough: the keys that should be in it are not reported as missing.
+        for (const key of NATIVE_PATHS) if (key.startsWith(`${at}.`)) content.present.add(key);
+      }
+    } else if (isNativePath(known)) {
+      readValue(known, member.value, content.values, problems);
+    } else {
+      const reason = (path === '' ? explainKey(member.key) : null) ?? suggest(path, member.key);
+      problems.error(at, `is not a key of the configuration${reason}`);
+    }
+  }
+}
+
+function readValue(path: NativePath, node: JsonNode, values: Values, problems: ProblemList): void {
+  const slots: Slots = values;
+  const value = NATIVE_KEYS[path].type.read(node, path, problems);
+  if (value !== undefined) slots[path] = value;
+}
+
+function isNativePath(path: string): path is NativePath {
+  return Object.hasOwn(NATIVE_KEYS, path);
+}
+
+/** The nearest key in the same section, else the same key in another one. */
+function suggest(section: string, key: string): string {
+  const paths = [...NATIVE_PATHS, ...Object.keys(NATIVE_SECTIONS).filter((path) => path !== '')];
+  const siblings = paths.filter((path) => sectionOf(path) === section);
+  const lastPart = (path: string): string => path.slice(path.lastIndexOf('.') + 1);
+  const near = nearestKey(key, siblings.map(lastPart));
+  const elsewhere = paths.find((path) => lastPart(path).toLowerCase() === key.toLowerCase());
+  const suggestion = near ?? elsewhere;
+  return suggestion === undefined ? '; remove it' : `; did you mean "${suggestion}"?`;
+}
+
+function fillDefaults({ values, present }: NativeFile, problems: ProblemList): void {
+  const slots: Slots = values;
+  for (const path of NATIVE_PATHS) {
+    if (present.has(path)) continue;
+    const { default: value, required }: NativeKey<unknown> = NATIVE_KEYS[path];
+    if (value !== undefined) slots[path] = value;
+    if (required) problems.error(path, 'is missing; list the masters, as in ["10.0.0.1:5050"]');
+  }
+}
+
+function checkServers(values: Values, problems: ProblemList): void {
+  if (values['dns.enabled'] === false && values['http.enabled'] === false) {
+    problems.error('', 'dns.enabled and http.enabled are both false; at least one must be true');
+  }
+}
+
+/** Keys that each kind of authorisation needs; the others would have no effect. */
+const AUTH_KEYS: Readonly<Record<MasterAuth['kind'], readonly string[]>> = {
+  none: [],
+  basic: ['principal', 'secret'],
+  iam: ['configFile'],
+};
+
+function readAuth({ values, present }: NativeFile, problems: ProblemList): MasterAuth | null {
+  const kind = values['cluster.auth.kind'];
+  if (kind === undefined) return null;
+  const needed = AUTH_KEYS[kind];
+  for (const key of ['principal', 'secret', 'configFile']) {
+    const path = `cluster.auth.${key}`;
+    const isThere = present.has(path);
+    if (isThere && !needed.includes(key)) {
+      problems.error(
+        path,
+        `means nothing with kind "${kind}"; change cluster.auth.kind or remove it`,
+      );
+    } else if (!isThere && needed.includes(key)) {
+      problems.error(path, `is missing; kind "${kind}" needs it`);
+    }
+  }
+  if (kind === 'none') return { kind };
+  if (kind === 'iam') {
+    const configFile = values['cluster.auth.configFile'];
+    return configFile === undefined ? null : { kind, configFile };
+  }
+  const principal = values['cluster.auth.principal'];
+  const secret = values['cluster.auth.secret'];
+  if (principal === undefined || secret === undefined) return null;
+  if (principal === '' && secret === '') {
+    problems.error('cluster.auth', 'principal and secret are both empty; fill in at least one');
+  }
+  return { kind, principal, secret };
+}
+
+function readTls({ values, present }: NativeFile, problems: ProblemList): MasterTls | null {
+  if (!present.has('cluster.tls')) return null;
+  const cert = 'cluster.tls.certFile';
+  const key = 'cluster.tls.keyFile';
+  if (present.has(cert) !== present.has(key)) {
+    const missing = present.has(cert) ? key : cert;
+    problems.error(missing, 'is missing; certFile and keyFile are given both or not at all');
+  }
+  return {
+    caFile: values['cluster.tls.caFile'] ?? null,
+    certFile: values[cert] ?? null,
+    keyFile: values[key] ?? null,
+  };
+}
+
+function checkForwarding(values: Values, problems: ProblemList): void {
+  const domain = values['dns.domain'];
+  const zones = values['forward.zones'] ?? [];
+  for (const { zone } of zones) {
+    // A parent of the domain is fine: the longest match keeps the domain itself here.
+    if (domain === undefined || !isWithin(zone, domain)) continue;
+    const relation = zone === domain ? 'is' : `is inside`;
+    const message = `${relation} the own domain ${domain}, which is answered here; remove it`;
+    problems.error(memberPath('forward.zones', zone), message);
+  }
+  if (values['dns.enabled'] !== true || values['forward.enabled'] !== true) return;
+  const listen = values['dns.listen'] ?? [];
+  warnForwardLoops(listen, values['forward.upstreams'] ?? 'system', 'forward.upstreams', problems);
+  for (const { zone, upstreams } of zones) {
+    warnForwardLoops(listen, upstreams, memberPath('forward.zones', zone), problems);
+  }
+}
+
+function buildConfig(
+  values: Values,
+  file: string,
+  auth: MasterAuth,
+  tls: MasterTls | null,
+): Config {
+  const get = <P extends NativePath>(path: P): NativeValues[P] => {
+    const value = values[path];
+    assert(value !== undefined, `${path} has a value or a problem`);
+    return value;
+  };
+  const domain = get('dns.domain');
+  return {
+    format: 'native',
+    file,
+    cluster: {
+      masters: get('cluster.masters'),
+      pollIntervalMs: get('cluster.pollIntervalSeconds'),
+      requestTimeoutMs: get('cluster.requestTimeoutSeconds'),
+      stateBytesMax: get('cluster.stateBytesMax'),
+      tls,
+      auth,
+    },
+    dns: {
+      enabled: get('dns.enabled'),
+      domain,
+      listen: get('dns.listen'),
+      ttlSeconds: get('dns.ttlSeconds'),
+      srvWeight: get('dns.srvWeight'),
+      soa: {
+        mname: values['dns.soa.mname'] ?? `ns1.${domain}.`,
+        rname: values['dns.soa.rname'] ?? `root.ns1.${domain}.`,
+        refreshSeconds: get('dns.soa.refreshSeconds'),
+        retrySeconds: get('dns.soa.retrySeconds'),
+        expireSeconds: get('dns.soa.expireSeconds'),
+        minimumSeconds: get('dns.negativeTtlSeconds'),
+      },
+      udpPayloadSize: get('dns.udpPayloadSize'),
+      recursionAvailable: values['dns.recursionAvailable'] ?? get('forward.enabled'),
+      truncateBit: get('dns.truncateBit'),
+    },
+    names: {
+      labels: get('names.labels'),
+      addresses: get('names.addresses'),
+      unhealthy: get('names.unhealthy'),
+      inactive: get('names.inactive'),
+    },
+    forward: {
+      enabled: get('forward.enabled'),
+      upstreams: get('forward.upstreams'),
+      zones: get('forward.zones'),
+      timeoutMs: get('forward.timeoutSeconds'),
+    },
+    http: {
+      enabled: get('http.enabled'),
+      listen: get('http.listen'),
+      enumeration: get('http.enumeration'),
+    },
+    log: { level: get('log.level') },
+  };
+}

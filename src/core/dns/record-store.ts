@@ -1,0 +1,196 @@
+import type { IpAddress } from '../base/address.ts';
+import { assert } from '../base/assert.ts';
+import { hashName } from './answer-table.ts';
+import { NAME_BYTES_MAX } from './constants.ts';
+import { encodeOwnerName, type NameDefect, nameDefect, type OwnerName } from './name.ts';
+import type { RecordSink } from './zone.ts';
+
+/**
+ * Most records of one generation: 40 times what 10,000 ordinary tasks make. Beyond it a hostile
+ * state (huge port ranges on many tasks) would take the node's memory.
+ */
+export const RECORDS_MAX = 4_000_000;
+
+export const RECORD_KIND = { A: 0, AAAA: 1, SRV: 2 } as const;
+
+/** End of a list of records. */
+export const NO_RECORD = -1;
+
+/**
+ * All records of one generation while they are collected: names and records in columns of numbers
+ * rather than objects, since a cluster of 10,000 tasks makes 160,000 of them every time. Records
+ * of an owner are a set without order, as RFC 2181 §5 has RRsets.
+ */
+export class RecordStore implements RecordSink {
+  /** Octets of all names in lower-case wire form, one behind the other. */
+  names: Uint8Array = new Uint8Array(1 << 16);
+  /** Per node: where its name starts, how long it is, its hash, its newest record. */
+  readonly nameAt: number[] = [];
+  readonly nameLength: number[] = [];
+  readonly hash: number[] = [];
+  readonly firstRecord: number[] = [];
+  /** Per record: kind, address index or port, target node or -1, next record of the owner. */
+  readonly kind: number[] = [];
+  readonly value: number[] = [];
+  readonly target: number[] = [];
+  readonly nextRecord: number[] = [];
+  readonly addresses: IpAddress[] = [];
+
+  readonly #owner: number[] = [];
+  readonly #addressIndex = new Map<string, number>();
+  readonly #onDefect: (name: OwnerName, defect: NameDefect | 'record-limit') => void;
+  readonly #scratch = new Uint8Array(NAME_BYTES_MAX + 1);
+  #namesEnd = 0;
+  /** Open addressing: node + 1 by hash of the name, record + 1 by hash of what it says. */
+  #nodeSlots = new Int32Array(1 << 10);
+  #recordSlots = new Int32Array(1 << 10);
+
+  /** `onDefect` hears of every name that cannot be published, and why. */
+  constructor(onDefect: (name: OwnerName, defect: NameDefect | 'record-limit') => void) {
+    this.#onDefect = onDefect;
+  }
+
+  get nodeCount(): number {
+    return this.nameAt.length;
+  }
+
+  get recordCount(): number {
+    return this.kind.length;
+  }
+
+  /** Adds an A or AAAA record; false if it was there already or cannot be published. */
+  address(owner: OwnerName, address: IpAddress): boolean {
+    const node = this.node(owner);
+    if (node < 0) return false;
+    let index = this.#addressIndex.get(address.text);
+    if (index === undefined) {
+      index = this.addresses.push(address) - 1;
+      this.#addressIndex.set(address.text, index);
+    }
+    return this.#add(node, address.family === 4 ? RECORD_KIND.A : RECORD_KIND.AAAA, index, -1);
+  }
+
+  /** Adds an SRV record; false if it was there already or cannot be published. */
+  service(owner: OwnerName, target: OwnerName, port: number): boolean {
+    assert(port >= 0 && port <= 65_535, 'ports are checked when the state is read');
+    const node = this.node(owner);
+    if (node < 0) return false;
+    const targetNode = this.node(target);
+    return targetNode >= 0 && this.#add(node, RECORD_KIND.SRV, port, targetNode);
+  }
+
+  /** Node of a name, made if need be; -1 if the name cannot be published. */
+  node(name: OwnerName): number {
+    const length = encodeOwnerName(name, this.#scratch);
+    if (length === 0) {
+      this.#onDefect(name, nameDefect(name) ?? 'character');
+      return -1;
+    }
+    return this.#intern(this.#scratch, 0, length);
+  }
+
+  /** Node of the name that starts `skip` octets into another node's name, made if need be. */
+  ancestor(node: number, skip: number): number {
+    const at = this.nameAt[node]! + skip;
+    return this.#intern(this.names, at, this.nameLength[node]! - skip);
+  }
+
+  #intern(bytes: Uint8Array, at: number, length: number): number {
+    const hash = hashName(bytes, at, length) | 0;
+    let slot = this.#nodeSlot(hash, bytes, at, length);
+    const found = this.#nodeSlots[slot]! - 1;
+    if (found >= 0) return found;
+    const node = this.nameAt.length;
+    if (this.#namesEnd + length > this.names.length) {
+      const larger = new Uint8Array(2 * this.names.length);
+      larger.set(this.names);
+      this.names = larger;
+    }
+    for (let i = 0; i < length; i++) this.names[this.#namesEnd + i] = bytes[at + i]!;
+    this.nameAt.push(this.#namesEnd);
+    this.nameLength.push(length);
+    this.hash.push(hash);
+    this.firstRecord.push(NO_RECORD);
+    this.#namesEnd += length;
+    if (2 * (node + 1) > this.#nodeSlots.length) {
+      this.#growNodeSlots();
+      slot = this.#nodeSlot(hash, this.names, this.nameAt[node]!, length);
+    }
+    this.#nodeSlots[slot] = node + 1;
+    return node;
+  }
+
+  #nodeSlot(hash: number, bytes: Uint8Array, at: number, length: number): number {
+    const mask = this.#nodeSlots.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const node = this.#nodeSlots[slot]! - 1;
+      if (node < 0) return slot;
+      if (this.hash[node] !== hash || this.nameLength[node] !== length) continue;
+      const stored = this.nameAt[node]!;
+      let i = 0;
+      while (i < length && this.names[stored + i] === bytes[at + i]) i++;
+      if (i === length) return slot;
+    }
+  }
+
+  #growNodeSlots(): void {
+    const slots = new Int32Array(2 * this.#nodeSlots.length);
+    const mask = slots.length - 1;
+    for (let node = 0; node < this.hash.length - 1; node++) {
+      let slot = this.hash[node]! & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = node + 1;
+    }
+    this.#nodeSlots = slots;
+  }
+
+  #add(owner: number, kind: number, value: number, target: number): boolean {
+    if (2 * (this.kind.length + 1) > this.#recordSlots.length) this.#growRecordSlots();
+    const mask = this.#recordSlots.length - 1;
+    let slot = recordHash(owner, kind, value, target) & mask;
+    for (; this.#recordSlots[slot] !== 0; slot = (slot + 1) & mask) {
+      const record = this.#recordSlots[slot]! - 1;
+      if (
+        this.#owner[record] === owner &&
+        this.kind[record] === kind &&
+        this.value[record] === value &&
+        this.target[record] === target
+      ) {
+        return false;
+      }
+    }
+    const record = this.kind.length;
+    if (record >= RECORDS_MAX) {
+      this.#onDefect('', 'record-limit');
+      return false;
+    }
+    this.#recordSlots[slot] = record + 1;
+    this.#owner.push(owner);
+    this.kind.push(kind);
+    this.value.push(value);
+    this.target.push(target);
+    this.nextRecord.push(this.firstRecord[owner]!);
+    this.firstRecord[owner] = record;
+    return true;
+  }
+
+  #growRecordSlots(): void {
+    const slots = new Int32Array(2 * this.#recordSlots.length);
+    const mask = slots.length - 1;
+    for (let record = 0; record < this.kind.length; record++) {
+      const { kind, value, target } = this;
+      const hash = recordHash(this.#owner[record]!, kind[record]!, value[record]!, target[record]!);
+      let slot = hash & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = record + 1;
+    }
+    this.#recordSlots = slots;
+  }
+}
+
+/** Mixes what makes a record the same as another. */
+function recordHash(owner: number, kind: number, value: number, target: number): number {
+  let hash = Math.imul(owner + 1, 0x9e3779b1) ^ Math.imul(target + 2, 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 15) ^ Math.imul(value * 4 + kind, 0xc2b2ae35), 0x27d4eb2f);
+  return hash ^ (hash >>> 13);
+}

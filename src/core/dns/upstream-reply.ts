@@ -1,0 +1,88 @@
+import { FLAG, HEADER_BYTES, RCODE, TYPE } from './constants.ts';
+import { COUNT, FIELD, locateRecords, questionEnd } from './message-layout.ts';
+import { equalIgnoringCase, readU16, writeU16, writeU32 } from './wire.ts';
+
+/**
+ * What a datagram on an upstream's socket is. Only `ok` and `malformed` come from someone who knew
+ * the id and the question; the others are strays and forgeries to be ignored.
+ */
+export type ReplyVerdict = 'ok' | 'wrong-id' | 'not-a-response' | 'wrong-question' | 'malformed';
+
+const OPCODE_MASK = 0x7800;
+const RCODE_MASK = 0x000f;
+
+/** Errors that some servers send as a bare header, having failed to read the question. */
+const BARE_RCODES: ReadonlySet<number> = new Set([
+  RCODE.FORMERR,
+  RCODE.SERVFAIL,
+  RCODE.NOTIMP,
+  RCODE.REFUSED,
+]);
+
+/**
+ * Whether `reply` answers `query` (RFC 5452 §9.1): id, QR, opcode, question name, type and class,
+ * then the structure of all sections. `query` is as it was sent, with one readable question;
+ * `reply` is any octets. `exact` also compares the case of the name (0x20).
+ */
+export function checkUpstreamReply(
+  query: Uint8Array,
+  reply: Uint8Array,
+  nameCase: 'any' | 'exact' = 'any',
+): ReplyVerdict {
+  if (reply.length < HEADER_BYTES) return 'not-a-response';
+  if (readU16(reply, 0) !== readU16(query, 0)) return 'wrong-id';
+  const flags = readU16(reply, 2);
+  if ((flags & FLAG.QR) === 0) return 'not-a-response';
+  if ((flags & OPCODE_MASK) !== (readU16(query, 2) & OPCODE_MASK)) return 'not-a-response';
+  const questions = readU16(reply, COUNT.QUESTION);
+  if (questions === 0) {
+    if (!isBareError(reply, flags)) return 'wrong-question';
+  } else if (questions !== 1 || !isSameQuestion(query, reply, nameCase)) {
+    return 'wrong-question';
+  }
+  return locateRecords(reply) === null ? 'malformed' : 'ok';
+}
+
+function isBareError(reply: Uint8Array, flags: number): boolean {
+  const records = readU16(reply, COUNT.ANSWER) + readU16(reply, COUNT.AUTHORITY);
+  return records === 0 && BARE_RCODES.has(flags & RCODE_MASK);
+}
+
+/** The first name of a message cannot be compressed, so equal questions have equal lengths. */
+function isSameQuestion(query: Uint8Array, reply: Uint8Array, nameCase: 'any' | 'exact'): boolean {
+  const end = questionEnd(query);
+  if (end < 0 || end > reply.length || end !== questionEnd(reply)) return false;
+  const nameEnd = end - 4;
+  for (let i = nameCase === 'exact' ? HEADER_BYTES : nameEnd; i < end; i++) {
+    if (query[i] !== reply[i]) return false;
+  }
+  return equalIgnoringCase(query, HEADER_BYTES, reply, HEADER_BYTES, nameEnd - HEADER_BYTES);
+}
+
+/**
+ * The upstream's reply as the client gets it: the client's id, its question letter for letter, and
+ * TTLs with the top bit set read as 0 (RFC 2181 §8). Flags, records and OPT stay as they are.
+ * `reply` passed `checkUpstreamReply`; neither argument is changed.
+ */
+export function replyForClient(query: Uint8Array, reply: Uint8Array): Uint8Array {
+  const end = questionEnd(query);
+  const out =
+    readU16(reply, COUNT.QUESTION) === 0 ? insertQuestion(reply, end) : new Uint8Array(reply);
+  out.set(query.subarray(0, 2), 0);
+  out.set(query.subarray(HEADER_BYTES, end), HEADER_BYTES);
+  for (const record of locateRecords(out)?.records ?? []) {
+    // The TTL field of OPT holds flags (RFC 6891 §6.1.3).
+    if (readU16(out, record.fields + FIELD.TYPE) === TYPE.OPT) continue;
+    if (out[record.fields + FIELD.TTL]! >= 0x80) writeU32(out, record.fields + FIELD.TTL, 0);
+  }
+  return out;
+}
+
+/** Makes room for the question in a bare error, which has no names that could be moved. */
+function insertQuestion(reply: Uint8Array, end: number): Uint8Array {
+  const out = new Uint8Array(end);
+  out.set(reply.subarray(0, HEADER_BYTES), 0);
+  writeU16(out, COUNT.QUESTION, 1);
+  writeU16(out, COUNT.ADDITIONAL, 0);
+  return out;
+}

@@ -1,0 +1,87 @@
+import { formatIpAddress } from '../base/address.ts';
+import {
+  type AnswerTable,
+  hashName,
+  HEADER,
+  NO_ZONE,
+  RECORD_HEAD_BYTES,
+  RRSET,
+  SRV_HEAD_BYTES,
+} from '../dns/answer-table.ts';
+import { TYPE } from '../dns/constants.ts';
+import type { OwnerName } from '../dns/name.ts';
+import { readU16 } from '../dns/wire.ts';
+
+/** One service location as read back from a table. */
+export interface TableService {
+  readonly target: OwnerName;
+  readonly port: number;
+  /** Node of the target, 0 if it is not ours. */
+  readonly node: number;
+}
+
+/** Owner name of a node, lower case with final dot. */
+export function nodeName(table: AnswerTable, node: number): OwnerName {
+  return wireText(table.bytes, table.nameOffset(node));
+}
+
+/** Addresses of a node in text, all A before all AAAA. */
+export function nodeAddresses(table: AnswerTable, node: number): string[] {
+  return [...addressTexts(table, node, TYPE.A), ...addressTexts(table, node, TYPE.AAAA)];
+}
+
+/** Addresses of one type, in table order. */
+export function addressTexts(
+  table: AnswerTable,
+  node: number,
+  type: typeof TYPE.A | typeof TYPE.AAAA,
+): string[] {
+  const rrset = table.rrset(node, type);
+  if (rrset === 0) return [];
+  const bytes = type === TYPE.A ? 4 : 16;
+  return Array.from({ length: table.words[rrset + RRSET.COUNT]! }, (_, i) => {
+    const at = table.recordOffset(rrset, i) + RECORD_HEAD_BYTES;
+    return formatIpAddress(table.bytes.slice(at, at + bytes));
+  });
+}
+
+/** SRV records of a node. */
+export function nodeServices(table: AnswerTable, node: number): TableService[] {
+  const rrset = table.rrset(node, TYPE.SRV);
+  if (rrset === 0) return [];
+  return Array.from({ length: table.words[rrset + RRSET.COUNT]! }, (_, i) => {
+    const rdata = table.recordOffset(rrset, i) + RECORD_HEAD_BYTES;
+    return {
+      target: wireText(table.bytes, rdata + SRV_HEAD_BYTES),
+      port: readU16(table.bytes, rdata + 4),
+      node: table.targetNode(rrset, i),
+    };
+  });
+}
+
+/** All nodes, in table order; empty non-terminals included. */
+export function* allNodes(table: AnswerTable): Generator<number, void, undefined> {
+  const end = table.words[HEADER.NODES_END]!;
+  for (let node = table.words[HEADER.NODES]!; node < end; node = table.nextNode(node)) yield node;
+}
+
+/** Node of a lower-case wire name, 0 if there is none. */
+export function findNode(table: AnswerTable, wireName: Uint8Array): number {
+  return table.find(wireName, 0, wireName.length, hashName(wireName, 0, wireName.length));
+}
+
+/** True if a node lies in one of our zones, and so can be asked for over DNS. */
+export function isServed(table: AnswerTable, node: number): boolean {
+  return table.zoneIndex(node) !== NO_ZONE;
+}
+
+function wireText(bytes: Uint8Array, offset: number): OwnerName {
+  let text = '';
+  let at = offset;
+  for (let length = bytes[at]!; length > 0; length = bytes[at]!) {
+    for (let i = at + 1; i <= at + length; i++) text += String.fromCharCode(bytes[i]!);
+    text += '.';
+    at += 1 + length;
+  }
+  return text;
+}

@@ -1,0 +1,45 @@
+import { type AnswerTable, HEADER } from '../dns/answer-table.ts';
+import { TYPE } from '../dns/constants.ts';
+import { formatOwnerName, type OwnerName } from '../dns/name.ts';
+import { addressTexts, allNodes, isServed, nodeName, nodeServices } from './table-records.ts';
+import type { ZoneSettings } from './zone-view.ts';
+
+/**
+ * The zone as a master file (RFC 1035 §5), names in canonical order, so that two listings can be
+ * compared line by line and other servers can load it.
+ */
+export function zoneFile(table: AnswerTable, settings: ZoneSettings): string {
+  const { soa, srvWeight } = settings.dns;
+  const ttl = table.words[HEADER.TTL]!;
+  const apex = `${settings.dns.domain}.`;
+  const numbers = [soa.refreshSeconds, soa.retrySeconds, soa.expireSeconds, soa.minimumSeconds];
+  const lines = [
+    `$TTL ${ttl}`,
+    `${apex} IN SOA ${soa.mname} ${soa.rname} ${table.serial} ${numbers.join(' ')}`,
+    `${apex} IN NS ${soa.mname}`,
+  ];
+  const owners: { name: OwnerName; node: number }[] = [];
+  for (const node of allNodes(table)) {
+    if (isServed(table, node)) owners.push({ name: nodeName(table, node), node });
+  }
+  owners.sort((a, b) => compareCanonical(a.name, b.name));
+  for (const { name, node } of owners) {
+    const owner = formatOwnerName(name);
+    for (const ip of addressTexts(table, node, TYPE.A)) lines.push(`${owner} IN A ${ip}`);
+    for (const ip of addressTexts(table, node, TYPE.AAAA)) lines.push(`${owner} IN AAAA ${ip}`);
+    for (const { target, port } of nodeServices(table, node)) {
+      lines.push(`${owner} IN SRV 0 ${srvWeight} ${port} ${formatOwnerName(target)}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Order of RFC 4034 §6.1: by labels from the right. */
+function compareCanonical(a: OwnerName, b: OwnerName): number {
+  const [labelsA, labelsB] = [a.split('.').reverse(), b.split('.').reverse()];
+  for (let i = 0; i < Math.min(labelsA.length, labelsB.length); i++) {
+    const [labelA, labelB] = [labelsA[i]!, labelsB[i]!];
+    if (labelA !== labelB) return labelA < labelB ? -1 : 1;
+  }
+  return labelsA.length - labelsB.length;
+}

@@ -1,0 +1,56 @@
+import { formatHostPort } from '../core/base/host-port.ts';
+import type { Config, ForwardZone, SocketAddress } from '../core/config/config.ts';
+import type { AnswerTable } from '../core/dns/answer-table.ts';
+import type { ForwardZones } from '../core/dns/forward-zones.ts';
+import { formatWireName, parseWireName } from '../core/dns/name.ts';
+import type { ApiSource, Status, ViewRequest } from '../core/ports.ts';
+import { hostAnswers, serviceAnswers } from '../core/views/rest-view.ts';
+
+/** What the HTTP API's answers come from. */
+export interface ApiParts {
+  config(): Config;
+  status(): Status;
+  table(): AnswerTable;
+  /** Rendered by the generation worker. */
+  view(request: ViewRequest): Promise<string>;
+  forwardZones(): ForwardZones;
+  upstreams(): readonly SocketAddress[] | Promise<readonly SocketAddress[]>;
+}
+
+/** Look-ups straight from the served table, views from the generation worker. */
+export function createApiSource(parts: ApiParts): ApiSource {
+  return {
+    config: () => parts.config(),
+    status: () => parts.status(),
+    hosts: (name) => hostAnswers(parts.table(), name),
+    services: (name) => serviceAnswers(parts.table(), name),
+    async view(request) {
+      if (request.kind !== 'explain') return parts.view(request);
+      const wire = parseWireName(request.name);
+      if (wire === null || isInside(wire, parts.config().dns.domain)) return parts.view(request);
+      return JSON.stringify(await explainForwarded(parts, wire), null, 1);
+    },
+  };
+}
+
+function isInside(name: Uint8Array, domain: string): boolean {
+  return `.${formatWireName(name)}`.endsWith(`.${domain}.`);
+}
+
+/** To whom a name outside our zones would go. */
+async function explainForwarded(parts: ApiParts, wire: Uint8Array): Promise<unknown> {
+  const { enabled } = parts.config().forward;
+  const zone: ForwardZone | null = parts.forwardZones().find(wire, wire.length);
+  const upstreams = enabled ? (zone?.upstreams ?? (await parts.upstreams())) : [];
+  return {
+    name: formatWireName(wire),
+    zone: null,
+    exists: null,
+    outcome: !enabled
+      ? 'refused: forwarding is turned off'
+      : upstreams.length === 0
+        ? 'refused: there is no upstream resolver'
+        : `forwarded by the ${zone === null ? 'default' : `zone ${zone.zone}`} rule`,
+    forwardedTo: upstreams.map(({ address, port }) => formatHostPort({ host: address, port })),
+  };
+}

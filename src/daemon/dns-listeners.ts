@@ -1,0 +1,144 @@
+import type { QueryHandler } from '../adapters/dns/query-handler.ts';
+import type { TcpListener } from '../adapters/dns/tcp-listener.ts';
+import type { UdpListener } from '../adapters/dns/udp-listener.ts';
+import { isUnspecified, parseIpAddress } from '../core/base/address.ts';
+import { formatHostPort } from '../core/base/host-port.ts';
+import type { SocketAddress } from '../core/config/config.ts';
+import type { Clock, ListenerStatus, Log } from '../core/ports.ts';
+
+/** How sockets are opened and what the node's addresses are; wired in `daemon.ts`. */
+export interface DnsListenerParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  openUdp(address: SocketAddress, handler: QueryHandler): Promise<UdpListener>;
+  openTcp(address: SocketAddress, handler: QueryHandler): Promise<TcpListener>;
+  /** Addresses that a configured one stands for now: itself, or all of the node's for a wildcard. */
+  expand(listen: SocketAddress): readonly SocketAddress[];
+}
+
+interface Pair {
+  readonly wanted: SocketAddress;
+  readonly udp: UdpListener;
+  readonly tcp: TcpListener;
+}
+
+/** Wildcard listeners follow the node's addresses; one that comes up is served this soon. */
+const RESCAN_MS = 30_000;
+
+const key = (address: SocketAddress): string =>
+  formatHostPort({ host: address.address, port: address.port });
+
+/** Opens UDP and TCP on every configured address, and keeps wildcards in step with the node. */
+export class DnsListeners {
+  readonly #parts: DnsListenerParts;
+  readonly #listen: readonly SocketAddress[];
+  readonly #handler: QueryHandler;
+  readonly #open = new Map<string, Pair>();
+  readonly #failed = new Map<string, { address: SocketAddress; error: string }>();
+  #cancelRescan: (() => void) | null = null;
+  #closed = false;
+
+  constructor(parts: DnsListenerParts, listen: readonly SocketAddress[], handler: QueryHandler) {
+    this.#parts = parts;
+    this.#listen = listen;
+    this.#handler = handler;
+  }
+
+  /** Opens all; rejects with the first `listen-failed`, after closing what was open. */
+  async open(): Promise<void> {
+    try {
+      for (const address of this.#wanted()) await this.#openPair(address);
+    } catch (error) {
+      await this.close(0);
+      throw error;
+    }
+    if (this.#listen.some(isWildcard)) this.#scheduleRescan();
+  }
+
+  /** Addresses that are served, with the ports in use. */
+  addresses(): SocketAddress[] {
+    return [...this.#open.values()].map(({ udp }) => udp.address);
+  }
+
+  tcpConnections(): number {
+    return [...this.#open.values()].reduce((sum, { tcp }) => sum + tcp.stats().open, 0);
+  }
+
+  status(): ListenerStatus[] {
+    const open = [...this.#open.values()].flatMap(({ udp, tcp }) => [
+      { ...udp.address, protocol: 'udp' as const, open: true, error: null },
+      { ...tcp.address, protocol: 'tcp' as const, open: true, error: null },
+    ]);
+    const failed = [...this.#failed.values()].flatMap(({ address, error }) => [
+      { ...address, protocol: 'udp' as const, open: false, error },
+    ]);
+    return [...open, ...failed];
+  }
+
+  /** Stops listening; answers under way over TCP get `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true;
+    this.#cancelRescan?.();
+    await Promise.all([...this.#open.values()].map((pair) => closePair(pair, graceMs)));
+    this.#open.clear();
+  }
+
+  #wanted(): SocketAddress[] {
+    return this.#listen.flatMap((address) => this.#parts.expand(address));
+  }
+
+  async #openPair(wanted: SocketAddress): Promise<void> {
+    const udp = await this.#parts.openUdp(wanted, this.#handler);
+    try {
+      // Port 0: TCP takes the port that UDP was given.
+      const address = { address: wanted.address, port: udp.address.port };
+      const tcp = await this.#parts.openTcp(address, this.#handler);
+      this.#open.set(key(wanted), { wanted, udp, tcp });
+    } catch (error) {
+      await udp.close();
+      throw error;
+    }
+  }
+
+  #scheduleRescan(): void {
+    this.#cancelRescan = this.#parts.clock.after(RESCAN_MS, () => {
+      void this.#rescan().finally(() => {
+        if (!this.#closed) this.#scheduleRescan();
+      });
+    });
+  }
+
+  /** Follows the node's addresses; an address that cannot be opened is tried again next time. */
+  async #rescan(): Promise<void> {
+    const wanted = new Map(this.#wanted().map((address) => [key(address), address]));
+    for (const [name, pair] of this.#open) {
+      if (wanted.has(name)) continue;
+      this.#open.delete(name);
+      this.#parts.log.info('listener-closed', { address: name });
+      await closePair(pair, 0);
+    }
+    for (const name of this.#failed.keys()) if (!wanted.has(name)) this.#failed.delete(name);
+    for (const [name, address] of wanted) {
+      if (this.#closed || this.#open.has(name)) continue;
+      try {
+        await this.#openPair(address);
+        this.#failed.delete(name);
+        this.#parts.log.info('listener-opened', { address: name });
+      } catch (err) {
+        const error = err instanceof Error ? err.message : String(err);
+        if (!this.#failed.has(name)) this.#parts.log.warn('listener-failed', { err });
+        this.#failed.set(name, { address, error });
+      }
+    }
+  }
+}
+
+/** `0.0.0.0` or `::`. */
+export function isWildcard(listen: SocketAddress): boolean {
+  const address = parseIpAddress(listen.address);
+  return address !== null && isUnspecified(address);
+}
+
+async function closePair({ udp, tcp }: Pair, graceMs: number): Promise<void> {
+  await Promise.all([udp.close(), tcp.close(graceMs)]);
+}

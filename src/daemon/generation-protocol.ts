@@ -1,0 +1,64 @@
+import type { Rejection } from '../core/base/rejection.ts';
+import type { HostPort } from '../core/config/config.ts';
+import type { ViewRequest } from '../core/ports.ts';
+import type { ZoneSettings } from '../core/views/zone-view.ts';
+
+/** What the generation worker is given at its start. */
+export interface WorkerSettings {
+  readonly zone: ZoneSettings;
+  readonly pollIntervalMs: number;
+}
+
+/** Host names and their addresses in text; a name that is missing is not known yet. */
+export type HostTexts = ReadonlyMap<string, readonly string[]>;
+
+/** A state that was read and is waiting to be built. */
+export interface ReadReport {
+  readonly leader: HostPort;
+  readonly fromLeader: boolean;
+  /** Names whose addresses the build needs. */
+  readonly hostNames: readonly string[];
+  readonly stateBytes: number;
+  readonly parseMs: number;
+}
+
+/** A generation that was built. */
+export interface BuildReport {
+  readonly table: SharedArrayBuffer;
+  readonly changed: boolean;
+  readonly buildMs: number;
+  readonly frameworks: number;
+  readonly agents: number;
+  readonly tasks: number;
+  readonly rejections: number;
+  /** The first few, for the log. */
+  readonly firstRejections: readonly Rejection[];
+}
+
+export interface WorkerRequests {
+  /** Parses a state body; the result is kept for `build`. */
+  readonly read: { readonly in: { chunks: Uint8Array[] }; readonly out: ReadReport };
+  /** Builds from the state read last; `previous` decides about the serial. */
+  readonly build: {
+    readonly in: { hosts: HostTexts; previous: SharedArrayBuffer | null; nowSeconds: number };
+    readonly out: BuildReport;
+  };
+  /** New settings; the state read last is built again with the next `build`. */
+  readonly configure: { readonly in: WorkerSettings; readonly out: null };
+  /** JSON text of a view on the generation built last. */
+  readonly view: { readonly in: ViewRequest; readonly out: string };
+}
+
+export type WorkerMethod = keyof WorkerRequests;
+
+export type WorkerCall = {
+  readonly [M in WorkerMethod]: {
+    readonly id: number;
+    readonly method: M;
+    readonly in: WorkerRequests[M]['in'];
+  };
+}[WorkerMethod];
+
+export type WorkerReply =
+  | { readonly id: number; readonly ok: true; readonly out: unknown }
+  | { readonly id: number; readonly ok: false; readonly message: string };

@@ -1,0 +1,120 @@
+import { Worker } from 'node:worker_threads';
+import { DaemonError, type ErrorCode } from '../core/base/daemon-error.ts';
+import type { Log, ViewRequest } from '../core/ports.ts';
+import type {
+  BuildReport,
+  HostTexts,
+  ReadReport,
+  WorkerMethod,
+  WorkerReply,
+  WorkerRequests,
+  WorkerSettings,
+} from './generation-protocol.ts';
+
+interface Pending {
+  readonly errorCode: ErrorCode;
+  resolve(out: unknown): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Young objects of a parsed state die together: a larger nursery saves copying them about. In MB;
+ * three halves of it stay resident.
+ */
+const YOUNG_GENERATION_MB = 48;
+
+/** Main-thread side of the generation worker; starts it, and again if it ever dies. */
+export class GenerationThread {
+  #settings: WorkerSettings;
+  readonly #log: Log;
+  #worker: Worker | null = null;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+
+  constructor(settings: WorkerSettings, log: Log) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#start();
+  }
+
+  /** Parses a state body, whose memory moves to the worker. Rejects with `state-invalid`. */
+  read(chunks: readonly Uint8Array<ArrayBuffer>[]): Promise<ReadReport> {
+    const transfer = chunks.map((chunk) => chunk.buffer);
+    return this.#call('read', { chunks: [...chunks] }, 'state-invalid', transfer);
+  }
+
+  /** Builds the state read last. */
+  build(
+    hosts: HostTexts,
+    previous: SharedArrayBuffer | null,
+    nowSeconds: number,
+  ): Promise<BuildReport> {
+    return this.#call('build', { hosts, previous, nowSeconds }, 'worker-failed');
+  }
+
+  /** JSON text of a view on the generation built last. */
+  view(request: ViewRequest): Promise<string> {
+    return this.#call('view', request, 'worker-failed');
+  }
+
+  async configure(settings: WorkerSettings): Promise<void> {
+    this.#settings = settings;
+    await this.#call('configure', settings, 'worker-failed');
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = null;
+    this.#failPending('the daemon stops');
+    await worker?.terminate();
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./generation-worker.js', import.meta.url), {
+      workerData: this.#settings,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
+    this.#worker = worker;
+    worker.on('message', (reply: WorkerReply) => this.#settle(reply));
+    worker.on('error', (err) => this.#log.error('generation-worker-failed', { err }));
+    worker.on('exit', () => {
+      if (this.#worker !== worker) return;
+      // Out of memory most likely. The next poll starts a new one; what is served stays.
+      this.#worker = null;
+      this.#failPending('the generation worker stopped');
+    });
+    return worker;
+  }
+
+  #call<M extends WorkerMethod>(
+    method: M,
+    input: WorkerRequests[M]['in'],
+    errorCode: ErrorCode,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<WorkerRequests[M]['out']> {
+    const worker = this.#worker ?? this.#start();
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, {
+        errorCode,
+        resolve: (out) => resolve(out as WorkerRequests[M]['out']),
+        reject,
+      });
+      worker.postMessage({ id, method, in: input }, [...transfer]);
+    });
+  }
+
+  #settle(reply: WorkerReply): void {
+    const pending = this.#pending.get(reply.id);
+    this.#pending.delete(reply.id);
+    if (reply.ok) pending?.resolve(reply.out);
+    else pending?.reject(new DaemonError(pending.errorCode, reply.message));
+  }
+
+  #failPending(message: string): void {
+    for (const pending of this.#pending.values()) {
+      pending.reject(new DaemonError('worker-failed', message));
+    }
+    this.#pending.clear();
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Entry of the generation worker: parses states, builds generations and renders views, so that
+ * none of it delays an answer. It talks to nobody but the main thread.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { type IpAddress, parseIpAddress } from '../core/base/address.ts';
+import { assert } from '../core/base/assert.ts';
+import { RejectionList } from '../core/base/rejection.ts';
+import { buildCatalog, hostNames } from '../core/catalog/catalog.ts';
+import { AnswerTable } from '../core/dns/answer-table.ts';
+import { type Generation, nextGeneration, type ReadSnapshot } from '../core/generation.ts';
+import { parseState } from '../core/mesos/parse-state.ts';
+import type { ViewRequest } from '../core/ports.ts';
+import { enumerateView } from '../core/views/enumerate-view.ts';
+import { explainView } from '../core/views/explain-view.ts';
+import { axfrView, recordsView } from '../core/views/rest-view.ts';
+import type {
+  BuildReport,
+  ReadReport,
+  WorkerCall,
+  WorkerReply,
+  WorkerRequests,
+  WorkerSettings,
+} from './generation-protocol.ts';
+
+/** Enough for the log to show what kind of thing was rejected. */
+const REJECTIONS_REPORTED_MAX = 5;
+
+/** The worker's state: the last snapshot and the generation built from it. */
+class GenerationWorker {
+  #settings: WorkerSettings;
+  #read: ReadSnapshot | null = null;
+  #generation: Generation | null = null;
+
+  constructor(settings: WorkerSettings) {
+    this.#settings = settings;
+  }
+
+  handle(call: WorkerCall): unknown {
+    switch (call.method) {
+      case 'read':
+        return this.#readState(call.in);
+      case 'build':
+        return this.#build(call.in);
+      case 'configure':
+        this.#settings = call.in;
+        return null;
+      case 'view':
+        return JSON.stringify(this.#view(call.in), null, 1);
+    }
+  }
+
+  #readState({ chunks }: WorkerRequests['read']['in']): ReadReport {
+    const start = performance.now();
+    const body = Buffer.concat(chunks);
+    const rejections = new RejectionList();
+    const parsed = parseState(body.toString('utf8'), rejections);
+    if (!parsed.ok) throw new Error(parsed.error);
+    this.#read = { snapshot: parsed.value, rejections };
+    return {
+      leader: parsed.value.leader,
+      fromLeader: parsed.value.fromLeader,
+      hostNames: hostNames(parsed.value, this.#settings.zone.masters),
+      stateBytes: body.length,
+      parseMs: performance.now() - start,
+    };
+  }
+
+  #build({ hosts, previous, nowSeconds }: WorkerRequests['build']['in']): BuildReport {
+    assert(this.#read !== null, 'a state is read before it is built');
+    const start = performance.now();
+    const addresses = new Map<string, readonly IpAddress[]>();
+    for (const [name, texts] of hosts) {
+      addresses.set(
+        name,
+        texts.map((text) => parseIpAddress(text)).filter((address) => address !== null),
+      );
+    }
+    const before = previous === null ? null : new AnswerTable(previous);
+    const { zone } = this.#settings;
+    const generation = nextGeneration(before, this.#read, addresses, zone, nowSeconds);
+    this.#generation = generation;
+    const { snapshot, rejections } = generation;
+    return {
+      table: generation.table.buffer,
+      changed: generation.changed,
+      buildMs: performance.now() - start,
+      frameworks: snapshot.frameworks.length,
+      agents: snapshot.agents.length,
+      tasks: snapshot.taskCount,
+      rejections: rejections.total,
+      firstRejections: rejections.items.slice(0, REJECTIONS_REPORTED_MAX),
+    };
+  }
+
+  #view(request: ViewRequest): unknown {
+    const generation = this.#generation;
+    if (generation === null) throw new Error('there is no state yet');
+    const { zone, pollIntervalMs } = this.#settings;
+    const { table, snapshot, hosts, rejections } = generation;
+    switch (request.kind) {
+      case 'axfr':
+        return axfrView(table, zone, pollIntervalMs / 1000);
+      case 'records':
+        return recordsView(table);
+      case 'rejections':
+        return {
+          total: rejections.total,
+          notShown: rejections.total - rejections.items.length,
+          rejections: rejections.items,
+        };
+      case 'enumerate':
+      case 'explain': {
+        const catalog = buildCatalog(snapshot, hosts, zone.names, new RejectionList());
+        return request.kind === 'enumerate'
+          ? enumerateView(catalog, zone)
+          : explainView(table, catalog, zone, request.name);
+      }
+    }
+  }
+}
+
+const port = parentPort;
+assert(port !== null, 'this file runs as a worker');
+const worker = new GenerationWorker(workerData as WorkerSettings);
+port.on('message', (call: WorkerCall) => {
+  let reply: WorkerReply;
+  try {
+    reply = { id: call.id, ok: true, out: worker.handle(call) };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    reply = { id: call.id, ok: false, message };
+  }
+  port.postMessage(reply);
+});

@@ -1,0 +1,230 @@
+import { type Backoff, backoffMs } from '../core/base/backoff.ts';
+import { DaemonError } from '../core/base/daemon-error.ts';
+import { formatHostPort } from '../core/base/host-port.ts';
+import type { Random } from '../core/base/random.ts';
+import type { HostPort } from '../core/config/config.ts';
+import type { Clock, Log, SourceStatus } from '../core/ports.ts';
+import type { BuildReport, HostTexts, ReadReport } from './generation-protocol.ts';
+
+/** One answer of a master. */
+export interface FetchedState {
+  readonly chunks: readonly Uint8Array<ArrayBuffer>[];
+  readonly answeredBy: HostPort;
+}
+
+/** What the poller works with; the daemon wires it to adapters, tests to scripts. */
+export interface PollerParts {
+  fetchState(master: HostPort, signal: AbortSignal): Promise<FetchedState>;
+  read(chunks: FetchedState['chunks']): Promise<ReadReport>;
+  /** Addresses of host names, as far as they are known within `waitMs`. */
+  resolve(names: readonly string[], waitMs: number): Promise<HostTexts>;
+  build(hosts: HostTexts): Promise<BuildReport>;
+  publish(read: ReadReport, built: BuildReport): void;
+  /** Told of every poll; `result` is `success` or an error code. */
+  onPoll(result: string, durationMs: number): void;
+}
+
+export interface PollerOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Where and how often to poll. */
+export interface PollerPlan {
+  readonly masters: readonly HostPort[];
+  readonly intervalMs: number;
+}
+
+/** Nodes of a cluster must not poll in step: each beat is drawn from 90 to 110 % of the interval. */
+const JITTER = 0.1;
+/** Retries after failures start here and end at the interval. */
+const RETRY_FIRST_MS = 1_000;
+/** How long a build waits for names that were never looked up; they are published later. */
+const LOOKUP_WAIT_MS = 1_000;
+
+/**
+ * Keeps the served generation up to date: asks the masters for their state, one poll at a time.
+ * A failure changes nothing but its count and age; the last good generation stays.
+ */
+export class Poller {
+  readonly #parts: PollerParts;
+  readonly #options: PollerOptions;
+  #plan: PollerPlan;
+  #abort: AbortController | null = null;
+  #cancelTimer: (() => void) | null = null;
+  #running: Promise<void> | null = null;
+  #stopped = false;
+  /** What to do when the work under way ends. */
+  #next: 'poll' | 'build' | null = null;
+  #lastRead: ReadReport | null = null;
+  #leader: HostPort | null = null;
+  #polls = 0;
+  #failures = 0;
+  #lastAttempt: number | null = null;
+  #lastSuccess: { readonly at: number; readonly monotonic: number } | null = null;
+  #lastError: SourceStatus['lastError'] = null;
+
+  constructor(parts: PollerParts, plan: PollerPlan, options: PollerOptions) {
+    this.#parts = parts;
+    this.#plan = plan;
+    this.#options = options;
+  }
+
+  /** Polls now, and from then on at every beat. */
+  start(): void {
+    this.#beat();
+  }
+
+  /** Takes over another plan and polls at once; what is in flight for the old one is dropped. */
+  replan(plan: PollerPlan): void {
+    this.#plan = plan;
+    this.#leader = null;
+    this.#next = 'poll';
+    this.#abort?.abort(new DaemonError('master-unreachable', 'the configuration changed'));
+    if (this.#running === null) this.#beat();
+  }
+
+  /** Builds the last state again, because host addresses or settings changed. */
+  rebuild(): void {
+    const read = this.#lastRead;
+    if (this.#running === null && read !== null) this.#run(() => this.#rebuild(read));
+    else this.#next ??= 'build';
+  }
+
+  /** Ends the poll under way; resolves when nothing runs any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTimer?.();
+    this.#abort?.abort(new DaemonError('master-unreachable', 'the daemon stops'));
+    await this.#running;
+  }
+
+  status(): SourceStatus {
+    const { clock } = this.#options;
+    const iso = (time: number | null): string | null =>
+      time === null ? null : new Date(time).toISOString();
+    const success = this.#lastSuccess;
+    return {
+      leader: this.#leader === null ? null : formatHostPort(this.#leader),
+      ageSeconds:
+        success === null ? null : Math.round((clock.monotonic() - success.monotonic) / 100) / 10,
+      lastSuccessAt: iso(success?.at ?? null),
+      lastAttemptAt: iso(this.#lastAttempt),
+      consecutiveFailures: this.#failures,
+      lastError: this.#lastError,
+      pollIntervalSeconds: this.#plan.intervalMs / 1000,
+      polls: this.#polls,
+    };
+  }
+
+  #beat(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    this.#run(() => this.#poll());
+  }
+
+  /** Runs one piece of work at a time; `work` does not reject. */
+  #run(work: () => Promise<void>): void {
+    if (this.#stopped) return;
+    this.#running = work().then(() => {
+      this.#running = null;
+      const next = this.#next;
+      this.#next = null;
+      if (next === 'poll') this.#beat();
+      else if (next === 'build' && this.#lastRead !== null) this.rebuild();
+      else this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#stopped || this.#cancelTimer !== null) return;
+    const { clock, random } = this.#options;
+    const { intervalMs } = this.#plan;
+    const backoff: Backoff = { firstMs: Math.min(RETRY_FIRST_MS, intervalMs), maxMs: intervalMs };
+    const delayMs =
+      this.#failures > 0
+        ? backoffMs(backoff, this.#failures - 1, random)
+        : Math.round(intervalMs * (1 - JITTER + 2 * JITTER * random()));
+    this.#cancelTimer = clock.after(delayMs, () => {
+      this.#cancelTimer = null;
+      this.#beat();
+    });
+  }
+
+  /** The one place where errors of a poll end. */
+  async #poll(): Promise<void> {
+    const { clock, log } = this.#options;
+    const start = clock.monotonic();
+    this.#polls++;
+    this.#lastAttempt = clock.now();
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    try {
+      const read = await this.#readFromAnyMaster(signal);
+      this.#lastRead = read;
+      this.#leader = read.leader;
+      await this.#build(read);
+      if (this.#failures > 0) log.info('source-recovered', { failures: this.#failures });
+      this.#failures = 0;
+      this.#lastSuccess = { at: clock.now(), monotonic: clock.monotonic() };
+      this.#parts.onPoll('success', clock.monotonic() - start);
+    } catch (err) {
+      if (this.#stopped || this.#next === 'poll') return;
+      this.#failures++;
+      const code = err instanceof DaemonError ? err.code : 'worker-failed';
+      const message = err instanceof Error ? err.message : String(err);
+      this.#lastError = { code, message, at: new Date(clock.now()).toISOString() };
+      this.#parts.onPoll(code, clock.monotonic() - start);
+      // Every failure at first, then each time their number has doubled: no log floods.
+      if ((this.#failures & (this.#failures - 1)) === 0) {
+        log.warn('poll-failed', { code, err, failures: this.#failures });
+      }
+    }
+  }
+
+  async #rebuild(read: ReadReport): Promise<void> {
+    try {
+      await this.#build(read);
+    } catch (err) {
+      if (!this.#stopped) this.#options.log.error('rebuild-failed', { err });
+    }
+  }
+
+  async #build(read: ReadReport): Promise<void> {
+    const hosts = await this.#parts.resolve(read.hostNames, LOOKUP_WAIT_MS);
+    this.#parts.publish(read, await this.#parts.build(hosts));
+  }
+
+  /** The leader known last is asked first, then the configured masters in their order. */
+  async #readFromAnyMaster(signal: AbortSignal): Promise<ReadReport> {
+    const candidates = this.#leader === null ? [] : [this.#leader];
+    for (const master of this.#plan.masters) {
+      if (!candidates.some((known) => sameHostPort(known, master))) candidates.push(master);
+    }
+    let firstError: unknown = null;
+    for (const master of candidates) {
+      try {
+        return await this.#readFollowing(master, signal);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        firstError ??= error;
+      }
+    }
+    throw firstError as Error;
+  }
+
+  /** One master's state, or its leader's if it names another one: host and port count (S05). */
+  async #readFollowing(master: HostPort, signal: AbortSignal): Promise<ReadReport> {
+    const state = await this.#parts.fetchState(master, signal);
+    const read = await this.#parts.read(state.chunks);
+    signal.throwIfAborted();
+    if (read.fromLeader || sameHostPort(read.leader, state.answeredBy)) return read;
+    const fromLeader = await this.#parts.fetchState(read.leader, signal);
+    return this.#parts.read(fromLeader.chunks);
+  }
+}
+
+function sameHostPort(a: HostPort, b: HostPort): boolean {
+  return a.host === b.host && a.port === b.port;
+}

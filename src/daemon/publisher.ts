@@ -1,0 +1,58 @@
+import { AnswerTable, HEADER } from '../core/dns/answer-table.ts';
+import type { Clock, GenerationStatus } from '../core/ports.ts';
+import type { BuildReport, ReadReport } from './generation-protocol.ts';
+
+/** Holds what is served now: the one cell that changes, swapped whole. */
+export class Publisher {
+  readonly #clock: Clock;
+  #table: AnswerTable;
+  #status: GenerationStatus | null = null;
+
+  /** `unready` is served until the first generation. */
+  constructor(clock: Clock, unready: AnswerTable) {
+    this.#clock = clock;
+    this.#table = unready;
+  }
+
+  /** The table that queries are answered from. */
+  get table(): AnswerTable {
+    return this.#table;
+  }
+
+  /** null before the first generation. */
+  get status(): GenerationStatus | null {
+    return this.#status;
+  }
+
+  /** The served table if it holds a generation, to compare the next one with. */
+  get previous(): SharedArrayBuffer | null {
+    return this.#status === null ? null : this.#table.buffer;
+  }
+
+  publish(read: ReadReport, built: BuildReport): void {
+    if (built.changed || this.#status === null) this.#table = new AnswerTable(built.table);
+    const { words } = this.#table;
+    const now = new Date(this.#clock.now()).toISOString();
+    this.#status = {
+      serial: this.#table.serial,
+      publishedAt: now,
+      changedAt: built.changed || this.#status === null ? now : this.#status.changedAt,
+      names: words[HEADER.NODE_COUNT]!,
+      records: words[HEADER.RECORD_COUNT]!,
+      frameworks: built.frameworks,
+      agents: built.agents,
+      tasks: built.tasks,
+      rejections: built.rejections,
+      stateBytes: read.stateBytes,
+      parseMs: Math.round(read.parseMs * 10) / 10,
+      buildMs: Math.round(built.buildMs * 10) / 10,
+      tableBytes: this.#table.buffer.byteLength,
+    };
+  }
+
+  /** Other zone settings make the served table wrong; until the next build `unready` says so. */
+  reset(unready: AnswerTable): void {
+    this.#table = unready;
+    this.#status = null;
+  }
+}

@@ -1,0 +1,99 @@
+import { formatHostPort } from '../core/base/host-port.ts';
+import type { Config } from '../core/config/config.ts';
+import type {
+  Clock,
+  GenerationStatus,
+  ListenerStatus,
+  SourceStatus,
+  Status,
+} from '../core/ports.ts';
+
+/** What a status is put together from. */
+export interface StatusParts {
+  readonly clock: Clock;
+  readonly version: string;
+  readonly node: string;
+  /** Wall-clock and monotonic milliseconds of the start. */
+  readonly startedAt: { readonly now: number; readonly monotonic: number };
+  config(): Config;
+  source(): SourceStatus;
+  generation(): GenerationStatus | null;
+  listeners(): readonly ListenerStatus[];
+  /** Upstreams of names outside all zones, as known now. */
+  upstreams(): readonly string[];
+}
+
+/** A state older than this many polls is worth a warning. */
+const STALE_POLLS = 3;
+
+/**
+ * The daemon's condition. `ready` means that our names are answered: an old state degrades, but a
+ * node must not lose its resolver because the master is away.
+ */
+export function statusOf(parts: StatusParts): Status {
+  const config = parts.config();
+  const source = parts.source();
+  const generation = parts.generation();
+  const listeners = parts.listeners();
+  const closed = listeners.filter((listener) => !listener.open);
+  const ready = generation !== null && closed.length === 0;
+  const reasons = [
+    ...closed.map(
+      (listener) => `listener ${describe(listener)} is not open: ${listener.error ?? ''}`,
+    ),
+    ...sourceReasons(source, generation),
+  ];
+  const { zones, enabled } = config.forward;
+  return {
+    version: parts.version,
+    node: parts.node,
+    startedAt: new Date(parts.startedAt.now).toISOString(),
+    uptimeSeconds: Math.round((parts.clock.monotonic() - parts.startedAt.monotonic) / 1000),
+    ready,
+    summary: summary(source, generation, reasons),
+    reasons,
+    source,
+    generation,
+    listeners,
+    forwarding: {
+      enabled,
+      upstreams: parts.upstreams(),
+      zones: Object.fromEntries(
+        zones.map(({ zone, upstreams }) => [
+          zone,
+          upstreams.map(({ address, port }) => formatHostPort({ host: address, port })),
+        ]),
+      ),
+    },
+  };
+}
+
+function describe({ address, port, protocol }: ListenerStatus): string {
+  return `${protocol} ${formatHostPort({ host: address, port })}`;
+}
+
+function sourceReasons(source: SourceStatus, generation: GenerationStatus | null): string[] {
+  const error = source.lastError === null ? '' : `: ${source.lastError.message}`;
+  if (generation === null) return [`no state of the cluster yet${error}`];
+  const stale = (source.ageSeconds ?? 0) > STALE_POLLS * source.pollIntervalSeconds;
+  if (!stale) return [];
+  return [
+    `the state is ${Math.round(source.ageSeconds ?? 0)} s old, ` +
+      `${source.consecutiveFailures} polls failed${error}`,
+  ];
+}
+
+function summary(
+  source: SourceStatus,
+  generation: GenerationStatus | null,
+  reasons: readonly string[],
+): string {
+  if (generation === null) {
+    return `Waiting for the first state: own names get SERVFAIL, others are forwarded.`;
+  }
+  const facts =
+    `Serving ${generation.names} names of ${generation.tasks} tasks ` +
+    `from ${source.leader ?? 'unknown'}, state ${Math.round(source.ageSeconds ?? 0)} s old`;
+  const trouble = reasons.length > 0 ? `; ${reasons[0]!}` : '';
+  return `${facts}, ${generation.rejections} rejections${trouble}.`;
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fastify } from 'fastify';
+import { ROUTES } from '../../../src/adapters/http/routes.ts';
+import { startApi } from './test-api.ts';
+import type { TestApi } from './test-api.ts';
+
+type Json = Record<string, unknown>;
+
+interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tags: readonly string[];
+  readonly parameters?: readonly { name: string; in: string; required: boolean; schema: Json }[];
+  readonly responses: Record<
+    string,
+    { description: string; content: Record<string, { schema: Json }> }
+  >;
+}
+
+interface Document {
+  readonly openapi: string;
+  readonly info: { title: string; version: string; license: Json };
+  readonly tags: readonly { name: string }[];
+  readonly components: { readonly schemas: Record<string, Json> };
+  readonly paths: Record<string, Record<string, Operation>>;
+}
+
+async function documentOf(api: TestApi): Promise<Document> {
+  const reply = await api.get('/openapi.json');
+  assert.equal(reply.headers['content-type'], 'application/json');
+  return JSON.parse(reply.body) as Document;
+}
+
+/** Calls `visit` for every object inside `value`. */
+function walk(value: unknown, visit: (node: Json) => void): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (!Array.isArray(value)) visit(value as Json);
+  for (const member of Object.values(value)) walk(member, visit);
+}
+
+const inDocument = (path: string): string => path.replace(/:(\w+)/g, '{$1}');
+
+test('the OpenAPI document has every route of the table and no other', async (t) => {
+  const document = await documentOf(await startApi(t));
+  assert.deepEqual(
+    Object.keys(document.paths).toSorted(),
+    ROUTES.map(({ path }) => inDocument(path)).toSorted(),
+  );
+  for (const { path, summary, responses } of ROUTES) {
+    const item = document.paths[inDocument(path)] ?? {};
+    assert.deepEqual(Object.keys(item), ['get'], path);
+    assert.equal(item['get']?.summary, summary);
+    assert.deepEqual(Object.keys(item['get'].responses), Object.keys(responses));
+  }
+});
+
+test('the OpenAPI document is a sound 3.1 document', async (t) => {
+  const document = await documentOf(await startApi(t));
+  assert.match(document.openapi, /^3\.1\.\d+$/);
+  assert.equal(document.info.title, 'hoplite');
+  assert.equal(document.info.version, '1.2.3');
+  const operations = Object.entries(document.paths).map(([path, item]) => ({
+    path,
+    operation: item['get']!,
+  }));
+  const ids = operations.map(({ operation }) => operation.operationId);
+  assert.equal(new Set(ids).size, ids.length, 'operation ids are unique');
+  const tags = document.tags.map(({ name }) => name);
+  for (const { path, operation } of operations) {
+    assert.match(operation.operationId, /^[a-zA-Z][a-zA-Z0-9]*$/);
+    assert.ok(
+      operation.tags.every((tag) => tags.includes(tag)),
+      path,
+    );
+    const templated = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    const parameters = operation.parameters ?? [];
+    assert.deepEqual(
+      parameters.map(({ name }) => name),
+      templated,
+      path,
+    );
+    assert.ok(
+      parameters.every((each) => each.in === 'path' && each.required),
+      path,
+    );
+    for (const [status, response] of Object.entries(operation.responses)) {
+      assert.match(status, /^[1-5]\d\d$/);
+      assert.ok(response.description.length > 0, `${path} ${status}`);
+      for (const media of Object.values(response.content)) assert.ok(media.schema, path);
+    }
+  }
+});
+
+test('every reference in the OpenAPI document leads to a schema, and every schema is used', async (t) => {
+  const document = await documentOf(await startApi(t));
+  const referenced = new Set<string>();
+  walk(document, (node) => {
+    if (typeof node['$ref'] !== 'string') return;
+    assert.match(node['$ref'], /^#\/components\/schemas\/\w+$/);
+    referenced.add(node['$ref'].slice('#/components/schemas/'.length));
+  });
+  assert.deepEqual([...referenced].toSorted(), Object.keys(document.components.schemas).toSorted());
+});
+
+test('schemas use the words of JSON Schema 2020-12, not those of OpenAPI 3.0', async (t) => {
+  const document = await documentOf(await startApi(t));
+  const types = new Set(['string', 'number', 'integer', 'boolean', 'object', 'array', 'null']);
+  walk(Object.values(document.components.schemas), (node) => {
+    assert.ok(!('nullable' in node), 'nullable is gone in 3.1');
+    assert.ok(typeof node['exclusiveMinimum'] !== 'boolean');
+    if (typeof node['type'] === 'string') assert.ok(types.has(node['type']), node['type']);
+  });
+});
+
+test('what the routes answer fits the schemas they announce', async (t) => {
+  const api = await startApi(t);
+  const document = await documentOf(api);
+  const checker = fastify({
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+  });
+  let checked = 0;
+  checker.get('/', async (request) => {
+    for (const { path } of ROUTES) {
+      const reply = await api.get(path.replace(/:\w+/, 'web.marathon.mesos'));
+      const response = document.paths[inDocument(path)]?.['get']?.responses[reply.status];
+      const type = reply.headers['content-type']?.split(';')[0] ?? '';
+      assert.ok(response?.content[type] !== undefined, `${path} announces ${reply.status} ${type}`);
+      if (type !== 'application/json' || /records|enumerate/.test(path)) continue;
+      const schema = {
+        ...response.content[type].schema,
+        components: document.components,
+      };
+      assert.equal(request.validateInput(JSON.parse(reply.body), schema), true, path);
+      checked++;
+    }
+    return 'ok';
+  });
+  const { statusCode, body } = await checker.inject('/');
+  await checker.close();
+  assert.equal(statusCode, 200, body);
+  assert.ok(checked >= 8, `${checked} answers checked`);
+});

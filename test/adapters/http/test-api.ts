@@ -1,0 +1,236 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import { HTTP_LIMITS } from '../../../src/adapters/http/limits.ts';
+import type { HttpLimits } from '../../../src/adapters/http/limits.ts';
+import { createHttpServer } from '../../../src/adapters/http/server.ts';
+import type { HttpServer } from '../../../src/adapters/http/server.ts';
+import type { Config } from '../../../src/core/config/config.ts';
+import type {
+  ApiSource,
+  HostAnswer,
+  LogFields,
+  ServiceAnswer,
+  Status,
+  ViewRequest,
+} from '../../../src/core/ports.ts';
+
+/** What must never leave the process. */
+export const SECRET = 'hunter2-correct-horse';
+
+export const CONFIG: Config = {
+  format: 'mesos-dns',
+  file: '/etc/mesos-dns/config.json',
+  cluster: {
+    masters: [{ host: '10.0.0.10', port: 5050 }],
+    pollIntervalMs: 30_000,
+    requestTimeoutMs: 10_000,
+    stateBytesMax: 256 * 1024 * 1024,
+    tls: null,
+    auth: { kind: 'basic', principal: 'mesos-dns', secret: SECRET },
+  },
+  dns: {
+    enabled: true,
+    domain: 'mesos',
+    listen: [{ address: '127.0.0.1', port: 53 }],
+    ttlSeconds: 60,
+    srvWeight: 1,
+    soa: {
+      mname: 'ns1.mesos.',
+      rname: 'root.ns1.mesos.',
+      refreshSeconds: 60,
+      retrySeconds: 600,
+      expireSeconds: 86_400,
+      minimumSeconds: 60,
+    },
+    udpPayloadSize: 1232,
+    recursionAvailable: true,
+    truncateBit: true,
+  },
+  names: {
+    labels: 'rfc1123',
+    addresses: ['netinfo', 'mesos', 'host'],
+    unhealthy: 'publish',
+    inactive: 'publish',
+  },
+  forward: { enabled: true, upstreams: 'system', zones: [], timeoutMs: 5_000 },
+  http: { enabled: true, listen: { host: '127.0.0.1', port: 8123 }, enumeration: true },
+  log: { level: 'info' },
+};
+
+export const STATUS: Status = {
+  version: '1.2.3',
+  node: 'node-7.example',
+  startedAt: '2026-11-21T08:00:00.000Z',
+  uptimeSeconds: 3600,
+  ready: true,
+  summary: 'Serving 1842 names from 10.0.0.10:5050, state 4 s old.',
+  reasons: [],
+  source: {
+    leader: '10.0.0.10:5050',
+    ageSeconds: 4,
+    lastSuccessAt: '2026-11-21T08:59:56.000Z',
+    lastAttemptAt: '2026-11-21T08:59:56.000Z',
+    consecutiveFailures: 0,
+    lastError: {
+      code: 'master-timeout',
+      message: 'no answer within 10 s',
+      at: '2026-11-21T08:30:00.000Z',
+    },
+    pollIntervalSeconds: 30,
+    polls: 120,
+  },
+  generation: {
+    serial: 1795252234,
+    publishedAt: '2026-11-21T08:59:56.000Z',
+    changedAt: '2026-11-21T08:59:26.000Z',
+    names: 1842,
+    records: 5120,
+    frameworks: 3,
+    agents: 40,
+    tasks: 411,
+    rejections: 2,
+    stateBytes: 1_114_112,
+    parseMs: 8.5,
+    buildMs: 12.25,
+    tableBytes: 524_288,
+  },
+  listeners: [
+    { address: '127.0.0.1', port: 53, protocol: 'udp', open: true, error: null },
+    { address: '::1', port: 53, protocol: 'tcp', open: false, error: 'address in use' },
+  ],
+  forwarding: {
+    enabled: true,
+    upstreams: ['10.0.0.2:53'],
+    zones: { 'consul.': ['10.0.0.3:8600'] },
+  },
+};
+
+const HOSTS: Readonly<Record<string, readonly string[]>> = {
+  'web.marathon.mesos': ['10.0.0.1', '10.0.0.2'],
+  'dualstack.marathon.mesos': ['9.0.7.1', 'fd01:d::7'],
+  'sp ace.marathon.mesos': ['9.1.1.5'],
+};
+
+const SERVICES: Readonly<Record<string, readonly ServiceAnswer[]>> = {
+  '_multiip._tcp.marathon.mesos': [
+    { host: 'multiip-jez1e-s0.marathon.mesos.', ip: '9.1.2.1', port: 110 },
+    { host: 'multiip-jez1e-s0.marathon.mesos.', ip: '9.1.2.2', port: 110 },
+    { host: 'multiip-jez1e-s0.marathon.mesos.', ip: 'fd01:e::2', port: 110 },
+  ],
+};
+
+export const AXFR_TEXT: string =
+  '{"TTL":60,"Serial":7,"RefreshSeconds":30,"Mname":"ns1.mesos.","Rname":"root.ns1.mesos.",' +
+  '"Domain":"mesos","Records":{"As":{"web.marathon.mesos.":["10.0.0.1"]},"AAAAs":{},"SRVs":{}}}';
+
+/** A cluster of a few names; each member can be replaced while the server runs. */
+export interface TestSource extends ApiSource {
+  current: { config: Config; status: Status };
+  hosts: (name: string) => readonly HostAnswer[];
+  services: (name: string) => readonly ServiceAnswer[];
+  view: (request: ViewRequest) => Promise<string>;
+}
+
+function createTestSource(): TestSource {
+  const bare = (name: string): string => name.toLowerCase().replace(/\.$/, '');
+  const current = { config: CONFIG, status: STATUS };
+  return {
+    current,
+    config: () => current.config,
+    status: () => current.status,
+    hosts: (name) => (HOSTS[bare(name)] ?? []).map((ip) => ({ host: `${bare(name)}.`, ip })),
+    services: (name) => SERVICES[bare(name)] ?? [],
+    view: (request) =>
+      Promise.resolve(request.kind === 'axfr' ? AXFR_TEXT : JSON.stringify({ shown: request })),
+  };
+}
+
+export interface TestReply {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
+}
+
+export interface TestApi {
+  readonly source: TestSource;
+  readonly server: HttpServer;
+  readonly port: number;
+  readonly logged: { readonly event: string; readonly fields: LogFields | undefined }[];
+  readonly counted: string[];
+  /** Sends `path` as it is, without cleaning it up first. */
+  get(path: string, headers?: http.OutgoingHttpHeaders): Promise<TestReply>;
+  request(
+    method: string,
+    path: string,
+    headers?: http.OutgoingHttpHeaders,
+    body?: string,
+  ): Promise<TestReply>;
+  /** A bare connection; destroyed at the end of the test. */
+  connect(): Promise<Socket>;
+}
+
+/** Everything that arrives until the other side ends the connection. */
+export async function readToEnd(socket: Socket): Promise<string> {
+  let text = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
+  socket.on('error', () => undefined);
+  await once(socket, 'close');
+  return text;
+}
+
+/** Starts the API over a socket on a free port; stops it with the test. */
+export async function startApi(t: TestContext, limits: Partial<HttpLimits> = {}): Promise<TestApi> {
+  const source = createTestSource();
+  const logged: TestApi['logged'] = [];
+  const counted: string[] = [];
+  const record = (event: string, fields?: LogFields): void => {
+    logged.push({ event, fields });
+  };
+  const server = createHttpServer({
+    source,
+    metrics: {
+      observeHttp: (route, code) => counted.push(`${route} ${code}`),
+      promText: () => Promise.resolve('hoplite_ready 1\n'),
+      contentType: 'text/plain; version=0.0.4; charset=utf-8',
+    },
+    log: { debug: record, info: record, warn: record, error: record },
+    version: '1.2.3',
+    listen: { host: '127.0.0.1', port: 0 },
+    configView: () => ({
+      RefreshSeconds: 30,
+      KeyFile: '/etc/key.pem',
+      Masters: null,
+      MesosCredentials: { Principal: 'mesos-dns', Secret: SECRET },
+    }),
+    limits: { ...HTTP_LIMITS, ...limits },
+  });
+  const { port } = await server.listen();
+  t.after(() => server.close(0));
+
+  const request: TestApi['request'] = async (method, path, headers = {}, body) => {
+    const sent = http.request({ host: '127.0.0.1', port, method, path, headers, agent: false });
+    sent.end(body);
+    const [message] = (await once(sent, 'response')) as [http.IncomingMessage];
+    let text = '';
+    for await (const chunk of message.setEncoding('utf8')) text += String(chunk);
+    return { status: message.statusCode ?? 0, headers: message.headers, body: text };
+  };
+  return {
+    source,
+    server,
+    port,
+    logged,
+    counted,
+    request,
+    get: (path, headers) => request('GET', path, headers),
+    async connect() {
+      const socket = connect(port, '127.0.0.1');
+      t.after(() => socket.destroy());
+      await once(socket, 'connect');
+      return socket;
+    },
+  };
+}

@@ -1,0 +1,156 @@
+import fc from 'fast-check';
+import type { Config, SocketAddress } from '../../../src/core/config/config.ts';
+import { parseIpAddress } from '../../../src/core/base/address.ts';
+
+/** fast-check arbitraries: any valid configuration, and files that are nearly valid. */
+
+const port = fc.integer({ min: 1, max: 65535 });
+const listenPort = fc.integer({ min: 0, max: 65535 });
+const address = fc
+  .oneof(fc.ipV4(), fc.ipV6())
+  .map((text) => parseIpAddress(text)?.text)
+  .filter((text) => text !== undefined);
+const label = fc.stringMatching(/^[a-z0-9_-]{1,12}$/);
+const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.'));
+const hostName = name.filter((text) => !/(^|\.)(\d+|0x[0-9a-f]*)$/.test(text));
+const host = fc.oneof(address, hostName);
+const seconds = fc.integer({ min: 0, max: 2 ** 31 - 1 });
+const path = fc.string({ minLength: 1, maxLength: 30 });
+
+function durationMs(maximumSeconds: number): fc.Arbitrary<number> {
+  return fc.integer({ min: 100, max: maximumSeconds * 1000 });
+}
+
+const list = <T>(item: fc.Arbitrary<T>): fc.Arbitrary<readonly T[]> =>
+  fc.uniqueArray(item, { minLength: 1, maxLength: 4, selector: (value) => JSON.stringify(value) });
+
+const socketAddresses = (ports: fc.Arbitrary<number>): fc.Arbitrary<readonly SocketAddress[]> =>
+  list(fc.record({ address, port: ports }));
+
+const tls = fc.oneof(
+  fc.constant(null),
+  fc.record({
+    caFile: fc.option(path),
+    certFile: fc.constant(null),
+    keyFile: fc.constant(null),
+  }),
+  fc.record({ caFile: fc.option(path), certFile: path, keyFile: path }),
+);
+
+/** Secrets that no message, view or text contains by chance. */
+export const secret: fc.Arbitrary<string> = fc
+  .stringMatching(/^[A-Za-z0-9"\\ ]{8,20}$/)
+  .map((text) => `s3cr3t-${text}`);
+
+const auth = fc.oneof(
+  fc.constant({ kind: 'none' as const }),
+  fc.record({ kind: fc.constant('basic' as const), principal: fc.string(), secret }),
+  fc.record({ kind: fc.constant('iam' as const), configFile: path }),
+);
+
+const dns = fc.record({
+  enabled: fc.constant(true),
+  domain: name,
+  listen: socketAddresses(listenPort),
+  ttlSeconds: seconds,
+  srvWeight: fc.integer({ min: 0, max: 65535 }),
+  soa: fc.record({
+    mname: name.map((text) => `${text}.`),
+    rname: name.map((text) => `dns+mesos.${text}.`),
+    refreshSeconds: seconds,
+    retrySeconds: seconds,
+    expireSeconds: seconds,
+    minimumSeconds: seconds,
+  }),
+  udpPayloadSize: fc.integer({ min: 512, max: 4096 }),
+  recursionAvailable: fc.boolean(),
+  truncateBit: fc.boolean(),
+});
+
+const zones = fc
+  .uniqueArray(fc.record({ zone: name, upstreams: socketAddresses(port) }), {
+    maxLength: 4,
+    selector: ({ zone }) => zone,
+  })
+  .map((unsorted) => unsorted.toSorted((a, b) => (a.zone < b.zone ? -1 : 1)));
+
+/** Any configuration that a native file can say. */
+export const anyConfig: fc.Arbitrary<Config> = fc
+  .record({
+    format: fc.constantFrom('native' as const, 'mesos-dns' as const),
+    file: fc.string(),
+    cluster: fc.record({
+      masters: list(fc.record({ host, port })),
+      pollIntervalMs: durationMs(86_400),
+      requestTimeoutMs: durationMs(3600),
+      stateBytesMax: fc.integer({ min: 4096, max: 2 ** 29 - 24 }),
+      tls,
+      auth,
+    }),
+    dns,
+    names: fc.record({
+      labels: fc.constantFrom('rfc1123' as const, 'rfc952' as const),
+      addresses: fc.oneof(
+        fc.constant('by-network' as const),
+        list(fc.constantFrom('host' as const, 'docker' as const, 'mesos' as const)),
+      ),
+      unhealthy: fc.constantFrom('avoid' as const, 'publish' as const),
+      inactive: fc.constantFrom('publish' as const, 'omit' as const),
+    }),
+    forward: fc.record({
+      enabled: fc.boolean(),
+      upstreams: fc.oneof(fc.constant('system' as const), socketAddresses(port)),
+      zones,
+      timeoutMs: durationMs(60),
+    }),
+    http: fc.record({
+      enabled: fc.boolean(),
+      listen: fc.record({ host, port: listenPort }),
+      enumeration: fc.boolean(),
+    }),
+    log: fc.record({ level: fc.constantFrom('trace' as const, 'info' as const, 'error' as const) }),
+  })
+  .filter(({ dns: { domain }, forward }) =>
+    forward.zones.every(({ zone }) => zone !== domain && !zone.endsWith(`.${domain}`)),
+  )
+  // The records of fast-check have no prototype; those of the parser do.
+  .map((config) => structuredClone(config));
+
+const mesosName = name.map((text) => text.replaceAll('_', '-').toUpperCase());
+const resolvers = list(fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant('10.9.8.7:5353')));
+
+/** Mesos-DNS files of which most are good; some break a rule by chance. */
+export const mesosDnsFile: fc.Arbitrary<Record<string, unknown>> = fc
+  .record(
+    {
+      refreshSeconds: fc.integer({ min: 1, max: 200_000 }),
+      stateTimeoutSeconds: fc.integer({ min: 1, max: 5000 }),
+      ttl: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+      domain: mesosName,
+      port: listenPort,
+      listener: address,
+      HTTPListener: host,
+      httpport: listenPort,
+      httpon: fc.boolean(),
+      externalon: fc.boolean(),
+      recurseon: fc.boolean(),
+      resolvers: fc.oneof(resolvers, fc.constant([])),
+      zoneResolvers: fc.dictionary(mesosName, resolvers, { maxKeys: 3 }),
+      timeout: fc.integer({ min: 0, max: 100 }),
+      IPSources: list(fc.constantFrom('host', 'docker', 'mesos', 'netinfo')),
+      EnforceRFC952: fc.boolean(),
+      SetTruncateBit: fc.boolean(),
+      EnumerationOn: fc.boolean(),
+      SRVRecordDefaultWeight: fc.integer({ min: 0, max: 65535 }),
+      SOAMname: name,
+      SOARname: name.map((text) => `root@${text}.`),
+      SOARefresh: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+      SOAMinttl: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+      MesosHTTPSOn: fc.boolean(),
+      CACertFile: fc.string({ maxLength: 10 }),
+      mesosAuthentication: fc.constantFrom('', 'basic'),
+      mesosCredentials: fc.record({ principal: fc.string(), secret }),
+    },
+    { requiredKeys: ['mesosCredentials'] },
+  )
+  .map((file) => ({ masters: ['10.0.0.1:5050', 'master-2:5050'], ...file }));

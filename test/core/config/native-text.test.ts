@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatNativeConfig } from '../../../src/core/config/native-text.ts';
+import { parseConfig } from '../../../src/core/config/parse-config.ts';
+
+function translate(file: Record<string, unknown>): Record<string, Record<string, unknown>> {
+  const { config } = parseConfig(JSON.stringify({ masters: ['10.0.0.1:5050'], ...file }), '');
+  assert.ok(config !== null);
+  return JSON.parse(formatNativeConfig(config)) as Record<string, Record<string, unknown>>;
+}
+
+test('a Mesos-DNS file is translated key by key', () => {
+  const native = translate({
+    refreshSeconds: 30,
+    resolvers: [],
+    zoneResolvers: { Corp: ['10.1.1.1'] },
+    IPSources: ['host'],
+    SetTruncateBit: false,
+  });
+  assert.deepEqual(Object.keys(native), ['cluster', 'dns', 'names', 'forward', 'http', 'log']);
+  assert.deepEqual(native['cluster'], {
+    masters: ['10.0.0.1:5050'],
+    pollIntervalSeconds: 30,
+    requestTimeoutSeconds: 300,
+    stateBytesMax: 268_435_456,
+    auth: { kind: 'none' },
+  });
+  assert.deepEqual(native['dns'], {
+    enabled: true,
+    domain: 'mesos',
+    listen: ['0.0.0.0:53'],
+    ttlSeconds: 60,
+    negativeTtlSeconds: 60,
+    srvWeight: 1,
+    udpPayloadSize: 1232,
+    recursionAvailable: true,
+    truncateBit: false,
+    soa: {
+      mname: 'ns1.mesos.',
+      rname: 'root.ns1.mesos.',
+      refreshSeconds: 60,
+      retrySeconds: 600,
+      expireSeconds: 86_400,
+    },
+  });
+  assert.deepEqual(native['names'], {
+    labels: 'rfc1123',
+    addresses: ['host'],
+    unhealthy: 'publish',
+    inactive: 'publish',
+  });
+  assert.deepEqual(native['forward'], {
+    enabled: true,
+    upstreams: 'system',
+    zones: { corp: ['10.1.1.1:53'] },
+    timeoutSeconds: 5,
+  });
+});
+
+test('HTTPS without files is an empty section, and a secret is masked', () => {
+  const { cluster } = translate({
+    MesosHTTPSOn: true,
+    mesosAuthentication: 'basic',
+    mesosCredentials: { principal: 'dns', secret: 'hunter2' },
+  });
+  assert.deepEqual(cluster?.['tls'], {});
+  assert.deepEqual(cluster['auth'], { kind: 'basic', principal: 'dns', secret: '********' });
+});
+
+test('an empty secret is shown as empty', () => {
+  const { cluster } = translate({
+    mesosAuthentication: 'basic',
+    mesosCredentials: { principal: 'dns' },
+  });
+  assert.deepEqual(cluster?.['auth'], { kind: 'basic', principal: 'dns', secret: '' });
+});

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { FLAG, TYPE } from '../../src/core/dns/constants.ts';
+
+/** A record as tests write it; `rdata` as it stands in the message, so names may be compressed. */
+export interface TestRecord {
+  readonly name: string;
+  readonly type: number;
+  readonly ttl?: number;
+  readonly rdata: Uint8Array;
+}
+
+export interface TestMessage {
+  readonly id?: number;
+  /** Header flags with opcode and rcode. */
+  readonly flags?: number;
+  readonly qname: string;
+  readonly qtype?: number;
+  readonly qclass?: number;
+  readonly answer?: readonly TestRecord[];
+  readonly authority?: readonly TestRecord[];
+  readonly additional?: readonly TestRecord[];
+  /** Adds an OPT record (RFC 6891). */
+  readonly opt?: { readonly size: number; readonly options?: Uint8Array };
+}
+
+/** A record as read: names in the data expanded, data in hexadecimal. */
+export interface ReadRecord {
+  readonly name: string;
+  readonly type: number;
+  readonly class: number;
+  readonly ttl: number;
+  readonly data: string;
+}
+
+export interface ReadMessage {
+  readonly id: number;
+  readonly flags: number;
+  readonly rcode: number;
+  readonly tc: boolean;
+  readonly qname: string | null;
+  readonly qtype: number | null;
+  readonly answer: readonly ReadRecord[];
+  readonly authority: readonly ReadRecord[];
+  /** Without OPT. */
+  readonly additional: readonly ReadRecord[];
+  readonly opt: { readonly size: number; readonly options: string } | null;
+  /** Octets behind the last record. */
+  readonly trailing: number;
+}
+
+/** `a.b.` in wire form. */
+export function wireName(name: string): Uint8Array {
+  const labels = name.split('.').filter((label) => label !== '');
+  return Buffer.concat([
+    ...labels.map((label) => Buffer.from([label.length, ...Buffer.from(label, 'latin1')])),
+    Buffer.from([0]),
+  ]);
+}
+
+export function u16(...values: readonly number[]): Uint8Array {
+  return Buffer.concat(values.map((value) => Buffer.from([value >>> 8, value & 0xff])));
+}
+
+/** An A record's data. */
+export function ipv4(text: string): Uint8Array {
+  return Uint8Array.from(text.split('.').map(Number));
+}
+
+/** `count` A records of one name. */
+export function addressRecords(name: string, count: number): TestRecord[] {
+  return Array.from({ length: count }, (_, i) => ({
+    name,
+    type: TYPE.A,
+    rdata: ipv4(`203.0.113.${(i % 250) + 1}`),
+  }));
+}
+
+/**
+ * Builds a message, owner names uncompressed as many servers write them. With `compressOwners`,
+ * owners that equal the question are pointers to it.
+ */
+export function buildMessage(message: TestMessage, compressOwners = false): Uint8Array {
+  const { answer = [], authority = [], additional = [], opt } = message;
+  const record = ({ name, type, ttl = 300, rdata }: TestRecord): Uint8Array => {
+    const owner = compressOwners && name === message.qname ? u16(0xc00c) : wireName(name);
+    const fields = u16(type, 1, ttl >>> 16, ttl & 0xffff, rdata.length);
+    return Buffer.concat([owner, fields, rdata]);
+  };
+  const optRecord = ({ size, options = new Uint8Array(0) }: NonNullable<TestMessage['opt']>) =>
+    Buffer.concat([Buffer.from([0]), u16(TYPE.OPT, size, 0, 0, options.length), options]);
+  const additionals = additional.length + (opt === undefined ? 0 : 1);
+  const header = u16(
+    message.id ?? 0x1234,
+    message.flags ?? FLAG.RD,
+    1,
+    answer.length,
+    authority.length,
+    additionals,
+  );
+  const question = u16(message.qtype ?? TYPE.A, message.qclass ?? 1);
+  return new Uint8Array(
+    Buffer.concat([
+      header,
+      wireName(message.qname),
+      question,
+      ...[...answer, ...authority, ...additional].map(record),
+      ...(opt === undefined ? [] : [optRecord(opt)]),
+    ]),
+  );
+}
+
+/** Octets before the first name in the data, and how many names follow. */
+const NAMES_IN_DATA: ReadonlyMap<number, readonly [number, number]> = new Map([
+  [TYPE.NS, [0, 1]],
+  [TYPE.CNAME, [0, 1]],
+  [TYPE.SOA, [0, 2]],
+  [TYPE.PTR, [0, 1]],
+  [TYPE.MX, [2, 1]],
+  [TYPE.SRV, [6, 1]],
+]);
+
+/** A decoder of its own for checking what the code under test wrote; throws on any fault. */
+export function readMessage(bytes: Uint8Array): ReadMessage {
+  const view = Buffer.from(bytes);
+  let at = 12;
+  const name = (): string => {
+    const [text, end] = readName(view, at);
+    at = end;
+    return text;
+  };
+  const number = (size: number): number => {
+    at += size;
+    return view.readUIntBE(at - size, size);
+  };
+  const record = (): ReadRecord => {
+    const owner = name();
+    const [type, klass, ttl, length] = [number(2), number(2), number(4), number(2)];
+    const end = at + length;
+    assert.ok(end <= view.length, 'the data of a record is there');
+    const [fixed, names] = NAMES_IN_DATA.get(type) ?? [length, 0];
+    const parts = [view.toString('hex', at, at + fixed)];
+    at += fixed;
+    for (let i = 0; i < names; i++) parts.push(name());
+    assert.ok(at <= end, 'names end within the data');
+    parts.push(view.toString('hex', at, end));
+    at = end;
+    return { name: owner, type, class: klass, ttl, data: parts.filter((p) => p !== '').join(' ') };
+  };
+  const section = (offset: number): ReadRecord[] =>
+    Array.from({ length: view.readUInt16BE(offset) }, record);
+  const hasQuestion = view.readUInt16BE(4) > 0;
+  const qname = hasQuestion ? name() : null;
+  const qtype = hasQuestion ? number(2) : null;
+  if (hasQuestion) at += 2;
+  const answer = section(6);
+  const authority = section(8);
+  const all = section(10);
+  const opt = all.find(({ type }) => type === TYPE.OPT);
+  const flags = view.readUInt16BE(2);
+  return {
+    id: view.readUInt16BE(0),
+    flags,
+    rcode: flags & 15,
+    tc: (flags & FLAG.TC) !== 0,
+    qname,
+    qtype,
+    answer,
+    authority,
+    additional: all.filter(({ type }) => type !== TYPE.OPT),
+    opt: opt === undefined ? null : { size: opt.class, options: opt.data },
+    trailing: view.length - at,
+  };
+}
+
+/** The name at `start` with final dot, and where the next field is. */
+function readName(view: Buffer, start: number): [string, number] {
+  let text = '';
+  let at = start;
+  let end = -1;
+  for (let hops = 0; ; ) {
+    const length = view.readUInt8(at);
+    if (length === 0) return [text === '' ? '.' : text, end < 0 ? at + 1 : end];
+    if (length >= 0xc0) {
+      assert.ok(hops++ < 64, 'pointers come to an end');
+      if (end < 0) end = at + 2;
+      at = view.readUInt16BE(at) & 0x3fff;
+      continue;
+    }
+    assert.ok(length < 64 && at + 1 + length <= view.length, 'a label is whole');
+    text += `${view.toString('latin1', at + 1, at + 1 + length)}.`;
+    at += 1 + length;
+  }
+}
