@@ -16,7 +16,10 @@ export interface ConfigFile {
 /** Real files have some kilobytes; this stops `--config /dev/zero` and a wrong path to a log. */
 export const CONFIG_BYTES_MAX = 1_048_576;
 
-/** Reads a configuration file (UTF-8, a byte order mark is dropped); `path` may be relative. */
+/**
+ * Reads a configuration file (UTF-8, a byte order mark is dropped); `path` may be relative. The
+ * problem speaks of the file without naming it, as those of `parseConfig` do.
+ */
 export async function readConfigFile(path: string): Promise<Result<ConfigFile, ConfigProblem>> {
   const file = resolve(path);
   let bytes: Uint8Array;
@@ -28,15 +31,15 @@ export async function readConfigFile(path: string): Promise<Result<ConfigFile, C
       await handle.close();
     }
   } catch (error) {
-    return problem(`${file} ${describeFailure(error)}`);
+    return problem(describeFailure(error));
   }
   if (bytes.length > CONFIG_BYTES_MAX) {
-    return problem(`${file} is larger than ${CONFIG_BYTES_MAX} bytes; is it the right file?`);
+    return problem(`is larger than ${CONFIG_BYTES_MAX} bytes; is it the right file?`);
   }
   try {
     return ok({ file, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) });
   } catch {
-    return problem(`${file} is not UTF-8 text; save it as UTF-8`);
+    return problem('is not UTF-8 text; save it as UTF-8');
   }
 }
 

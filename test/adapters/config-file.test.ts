@@ -22,9 +22,8 @@ describe('readConfigFile', () => {
   async function assertProblem(path: string, message: RegExp): Promise<void> {
     const read = await readConfigFile(path);
     assert.ok(!read.ok);
-    assert.equal(read.error.severity, 'error');
+    assert.deepEqual({ ...read.error, message: '' }, { severity: 'error', path: '', message: '' });
     assert.match(read.error.message, message);
-    assert.ok(read.error.message.startsWith('/'), 'names the absolute path');
   }
 
   test('gives the text and the absolute path', async () => {
@@ -45,7 +44,7 @@ describe('readConfigFile', () => {
   });
 
   test('says that a file is missing', async () => {
-    await assertProblem(join(folder, 'nowhere.json'), /does not exist; check the path/);
+    await assertProblem(join(folder, 'nowhere.json'), /^does not exist; check the path/);
     await assertProblem(join(await write('{}'), 'x'), /part of the path is not a directory/);
   });
 

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import { assert } from '../../core/base/assert.ts';
-import { FLAG, HEADER_BYTES, MESSAGE_BYTES_MAX } from '../../core/dns/constants.ts';
-import { readU16, writeU16 } from '../../core/dns/wire.ts';
+import { MESSAGE_BYTES_MAX } from '../../core/dns/constants.ts';
+import { writeU16 } from '../../core/dns/wire.ts';
 import type { Clock } from '../../core/ports.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { DnsClient, QueryHandler } from './query-handler.ts';
+import { formSilence } from './silence.ts';
 import type { TcpLimits } from './tcp-limits.ts';
 
 /**
@@ -175,7 +176,7 @@ export class TcpConnection {
       this.#closing = 'empty-message';
       return;
     }
-    if (message.length < HEADER_BYTES || (readU16(message, 2) & FLAG.QR) !== 0) {
+    if (formSilence(message) !== null) {
       tally.ignored++;
       return;
     }

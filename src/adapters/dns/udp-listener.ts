@@ -1,11 +1,12 @@
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { assert } from '../../core/base/assert.ts';
-import { FLAG, HEADER_BYTES, MESSAGE_BYTES_MAX } from '../../core/dns/constants.ts';
-import { readU16 } from '../../core/dns/wire.ts';
+import { MESSAGE_BYTES_MAX } from '../../core/dns/constants.ts';
 import type { SocketAddress } from '../../core/config/config.ts';
 import { listenFailure, systemErrorCode } from './listen-failure.ts';
 import type { QueryHandler } from './query-handler.ts';
+import { silenceReason } from './silence.ts';
+import type { SilenceReason } from './silence.ts';
 import { createUdpSocket } from './udp-socket.ts';
 
 /**
@@ -18,17 +19,12 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
  * link is saturated; then dropping, which clients repeat, is better than growing.
  */
 const UNSENT_MAX = 1024;
-/** From this first octet on IPv4 addresses are multicast, reserved or broadcast. */
-const IPV4_UNICAST_END = 224;
-
-/** Why a datagram was not answered; `unsent` is an answer that found the send queue full. */
-export type UdpDropReason = 'short' | 'response' | 'source-port' | 'source-address' | 'unsent';
-
 /** Counts since the listener was opened. */
 export interface UdpStats {
   readonly received: number;
   readonly sent: number;
-  readonly dropped: Readonly<Record<UdpDropReason, number>>;
+  /** `unsent` is an answer that found the send queue full. */
+  readonly dropped: Readonly<Record<SilenceReason | 'unsent', number>>;
   /** By the system's code, such as EMSGSIZE. */
   readonly sendErrors: Readonly<Record<string, number>>;
   readonly socketErrors: number;
@@ -82,7 +78,7 @@ class BoundUdpListener implements UdpListener {
   readonly #handler: QueryHandler;
   readonly #onError: (error: Error) => void;
   readonly #family: 4 | 6;
-  readonly #dropped: Record<UdpDropReason, number> = {
+  readonly #dropped: Record<SilenceReason | 'unsent', number> = {
     short: 0,
     response: 0,
     'source-port': 0,
@@ -140,7 +136,7 @@ class BoundUdpListener implements UdpListener {
 
   #receive(query: Buffer, source: RemoteInfo): void {
     this.#received++;
-    const reason = this.#dropReason(query, source);
+    const reason = silenceReason(query, source, this.address);
     if (reason !== null) {
       this.#dropped[reason]++;
       return;
@@ -152,18 +148,6 @@ class BoundUdpListener implements UdpListener {
       answered = true;
       this.#send(response, address, port);
     });
-  }
-
-  /** Silence is for what cannot be answered, and for what would start an endless exchange. */
-  #dropReason(query: Buffer, source: RemoteInfo): UdpDropReason | null {
-    // Nobody can receive on port 0; node:dgram throws when sending there.
-    if (source.port === 0) return 'source-port';
-    if (source.port === this.address.port && source.address === this.address.address) {
-      return 'source-address';
-    }
-    if (!isUnicast(source.address)) return 'source-address';
-    if (query.length < HEADER_BYTES) return 'short';
-    return (readU16(query, 2) & FLAG.QR) === 0 ? null : 'response';
   }
 
   #send(response: Uint8Array, address: string, port: number): void {
@@ -186,11 +170,4 @@ class BoundUdpListener implements UdpListener {
       }
     });
   }
-}
-
-/** False for what no client can have: unspecified, multicast, reserved and broadcast addresses. */
-function isUnicast(address: string): boolean {
-  if (address.includes(':')) return address !== '::' && !/^ff/i.test(address);
-  const first = Number.parseInt(address, 10);
-  return first > 0 && first < IPV4_UNICAST_END;
 }

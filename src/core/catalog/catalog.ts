@@ -25,7 +25,7 @@ export interface CatalogTask {
 
 export interface CatalogFramework {
   readonly framework: Framework;
-  /** Sanitised name; '' if nothing of it is left, then no name of the framework is published. */
+  /** Sanitised name; '' if nothing of it is left, then nothing of the framework is published. */
   readonly name: string;
   readonly tasks: readonly CatalogTask[];
 }
@@ -74,10 +74,7 @@ export function buildCatalog(
   }
   const frameworks = snapshot.frameworks.map((framework): CatalogFramework => {
     const name = dottedLabels(framework.name, config.labels);
-    if (name === '') {
-      rejections.add(`${framework.path}.name`, 'name-empty', framework.name);
-      return { framework, name, tasks: [] };
-    }
+    if (name === '') rejections.add(`${framework.path}.name`, 'name-empty', framework.name);
     const tasks: CatalogTask[] = [];
     for (const task of framework.tasks) {
       const agent = agents.get(task.agentId);
@@ -85,8 +82,7 @@ export function buildCatalog(
         rejections.add(`${task.path}.slave_id`, 'agent-unknown', task.agentId);
         continue;
       }
-      const entry = catalogTask(task, agent.addresses, config, rejections);
-      if (entry !== null) tasks.push(entry);
+      tasks.push(catalogTask(task, agent.addresses, config));
     }
     return { framework, name, tasks };
   });
@@ -101,18 +97,11 @@ function catalogTask(
   task: Task,
   agentAddresses: readonly IpAddress[],
   config: NamesConfig,
-  rejections: RejectionList,
-): CatalogTask | null {
-  const labels = taskLabels(task, config);
-  if (labels.length === 0) {
-    const member = task.discovery === null ? 'name' : 'discovery.name';
-    rejections.add(`${task.path}.${member}`, 'name-empty', task.discovery?.name ?? task.name);
-    return null;
-  }
+): CatalogTask {
   const agentTail = task.agentId.slice(task.agentId.lastIndexOf('-') + 1).toLowerCase();
   return {
     task,
-    labels,
+    labels: taskLabels(task, config),
     suffix: `${taskHash(task.id)}-${agentTail}`,
     chosen: chooseAddresses(task, agentAddresses, config.addresses),
     agentAddresses,
@@ -120,13 +109,15 @@ function catalogTask(
   };
 }
 
-/** D15: the discovery name as it is counts only if somebody can ask for it. */
+/**
+ * D15: the discovery name as it is counts only if somebody can ask for it. A name that sanitises to
+ * nothing stays, since its canonical and SRV names can be asked for; the plain name is rejected.
+ */
 function taskLabels(task: Task, config: NamesConfig): readonly string[] {
   const text = task.discovery?.name ?? task.name;
   const clean = label(text, config.labels);
-  if (task.discovery === null || text === clean) return clean === '' ? [] : [clean];
-  const raw = nameDefect(`${text}.`) === null ? [text] : [];
-  return clean === '' ? raw : [...raw, clean];
+  if (task.discovery === null || text === clean) return [clean];
+  return nameDefect(`${text}.`) === null ? [text, clean] : [clean];
 }
 
 /** Marks unhealthy tasks that share a name with a healthy one. */

@@ -15,8 +15,6 @@ export function label(text: string, rule: LabelRule): string {
     if ((code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39)) clean += character;
     else if (code >= 0x41 && code <= 0x5a) clean += String.fromCharCode(code + 0x20);
     else if (code === 0x2d || code === 0x2e || code === 0x5f) clean += '-';
-    // Go lower-cases by Unicode before it filters: the Kelvin sign is a k.
-    else if (code === 0x212a) clean += 'k';
   }
   const max = LENGTH_MAX[rule];
   clean = clean.replace(rule === 'rfc952' ? /^[-0-9]+/ : /^-+/, '');

@@ -114,7 +114,7 @@ export function readMesosDnsFile(root: JsonObject, problems: ProblemList): Mesos
   for (const member of root.members) {
     const key = KEY_BY_FOLDED.get(foldKey(member.key));
     if (key === undefined) {
-      const near = nearestKey(member.key, KEYS);
+      const near = problems.isFull ? undefined : nearestKey(member.key, KEYS);
       const advice = near === undefined ? '' : `; did you mean "${near}"?`;
       problems.warning(memberPath('', member.key), `is not a key of Mesos-DNS, no effect${advice}`);
       continue;

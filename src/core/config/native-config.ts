@@ -78,8 +78,9 @@ function readSection(
     } else if (isNativePath(known)) {
       readValue(known, member.value, content.values, problems);
     } else {
-      const reason = (path === '' ? explainKey(member.key) : null) ?? suggest(path, member.key);
-      problems.error(at, `is not a key of the configuration${reason}`);
+      const reason = path === '' ? explainKey(member.key) : null;
+      const advice = reason ?? (problems.isFull ? '' : suggest(path, member.key));
+      problems.error(at, `is not a key of the configuration${advice}`);
     }
   }
 }

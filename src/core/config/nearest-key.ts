@@ -3,7 +3,8 @@ const KEY_LENGTH_MAX = 40;
 
 /**
  * The candidate that `key` is most likely a misspelling of, without regard to case; undefined if
- * none is near: one edit for short keys, one in three characters for longer ones.
+ * none is near: one edit for short keys, one in three characters for longer ones, or the first
+ * word of a candidate, such as `ttl` of `ttlSeconds`.
  */
 export function nearestKey(key: string, candidates: readonly string[]): string | undefined {
   if (key.length > KEY_LENGTH_MAX) return undefined;
@@ -16,7 +17,12 @@ export function nearestKey(key: string, candidates: readonly string[]): string |
     nearest = candidate;
     nearestDistance = distance;
   }
-  return nearest;
+  return nearest ?? candidates.find((candidate) => startsWithWord(candidate, typed));
+}
+
+function startsWithWord(candidate: string, word: string): boolean {
+  const isPrefix = word !== '' && candidate.toLowerCase().startsWith(word);
+  return isPrefix && /^[A-Z]/.test(candidate.slice(word.length));
 }
 
 /** Levenshtein distance: inserted, deleted and replaced characters. */

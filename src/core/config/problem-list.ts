@@ -19,6 +19,11 @@ export class ProblemList {
     return this.#problems.some((problem) => problem.severity === 'error');
   }
 
+  /** No more are shown: advice is no longer worth computing. */
+  get isFull(): boolean {
+    return this.#problems.length >= PROBLEMS_MAX;
+  }
+
   /** The problems, errors first when they are too many to show all. */
   all(): readonly ConfigProblem[] {
     if (this.#problems.length <= PROBLEMS_MAX) return this.#problems;

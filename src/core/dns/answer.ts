@@ -18,7 +18,7 @@ import {
   TYPE,
   UDP_PLAIN_BYTES_MAX,
 } from './constants.ts';
-import { FORM, isServedClass, Query } from './query.ts';
+import { FORM, isServedClass, OPCODE_MASK, Query } from './query.ts';
 import { writeU16, writeU32 } from './wire.ts';
 
 /** Verdicts of `Answerer.answer` besides a length. */
@@ -277,7 +277,8 @@ export class Answerer {
   #finish(rcode: number, flags: number, ede = 0): number {
     const { query } = this;
     const out = this.#out;
-    const kept = query.flags & (0x7800 | FLAG.RD | (query.questionEnd === 0 ? 0 : FLAG.CD));
+    // Mesos-DNS clears RD where it could not read the question; scripts compare whole headers.
+    const kept = query.flags & (OPCODE_MASK | (query.questionEnd === 0 ? 0 : FLAG.RD | FLAG.CD));
     writeU16(out, 2, FLAG.QR | kept | flags | (rcode & 0x0f));
     writeU16(out, 4, query.questionEnd === 0 ? 0 : 1);
     writeU16(out, 6, this.#answers);

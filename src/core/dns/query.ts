@@ -23,7 +23,8 @@ export const FORM = {
 
 export type Form = (typeof FORM)[keyof typeof FORM];
 
-const OPCODE_MASK = 0x7800;
+/** Bits of the operation in the second word of the header. */
+export const OPCODE_MASK = 0x7800;
 /** Root owner, type, class, TTL and length: the least a record takes. */
 const RECORD_BYTES_MIN = 11;
 /** Name of one octet, type and class. */

@@ -46,8 +46,10 @@ export function axfrView(
   const a: Record<string, string[]> = {};
   const aaaa: Record<string, string[]> = {};
   const srv: Record<string, string[]> = {};
-  for (const node of allNodes(table)) {
-    const name = nodeName(table, node);
+  // In order, as Go writes maps.
+  const owners = [...allNodes(table)].map((node) => ({ node, name: nodeName(table, node) }));
+  owners.sort((x, y) => (x.name < y.name ? -1 : 1));
+  for (const { node, name } of owners) {
     const [ipv4, ipv6] = [addressTexts(table, node, TYPE.A), addressTexts(table, node, TYPE.AAAA)];
     const services = nodeServices(table, node);
     if (ipv4.length > 0) a[name] = ipv4;

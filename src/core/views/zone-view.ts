@@ -87,6 +87,8 @@ export function emitRecords(
   from('leader', null);
   masterRecords(catalog, cluster, sink);
   for (const framework of catalog.frameworks) {
+    // D14: names of tasks would have an empty label.
+    if (framework.name === '') continue;
     for (const task of framework.tasks) {
       from(task.task.path, task);
       taskRecords(task, framework.name, domain, settings.names, sink);

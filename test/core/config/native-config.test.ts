@@ -308,6 +308,7 @@ describe('unknown keys are errors', () => {
   const cases: readonly (readonly [Record<string, unknown>, RegExp])[] = [
     [{ dns: { tllSeconds: 5 } }, /dns\.tllSeconds: is not a key.*did you mean "ttlSeconds"/],
     [{ dns: { TTLSECONDS: 5 } }, /did you mean "ttlSeconds"/],
+    [{ dns: { ttl: 5 } }, /dns\.ttl: is not a key.*did you mean "ttlSeconds"/],
     [{ forwards: {} }, /^error forwards: .*did you mean "forward"/],
     [{ pollIntervalSeconds: 5 }, /did you mean "cluster\.pollIntervalSeconds"/],
     [{ dns: { nonsense: 1 } }, /dns\.nonsense: is not a key of the configuration; remove it/],
