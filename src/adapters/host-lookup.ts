@@ -23,6 +23,7 @@ export interface HostLookup {
   close(): void;
 }
 
+/** How names are looked up and remembered; the defaults are in `createHostLookup`. */
 export interface HostLookupOptions {
   readonly clock: Clock;
   /** All addresses of a name; the system resolver by default. */

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { configSchema } from '../core/config/config-schema.ts';
 import { formatNativeConfig } from '../core/config/native-text.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-code.ts';
 import { formatProblems, loadConfig } from './load-config.ts';
@@ -7,9 +8,13 @@ import { formatProblems, loadConfig } from './load-config.ts';
 export async function checkConfig(args: readonly string[]): Promise<ExitCode> {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { config: { type: 'string', short: 'c' } },
+    options: { config: { type: 'string', short: 'c' }, schema: { type: 'boolean' } },
     allowPositionals: true,
   });
+  if (values.schema === true) {
+    process.stdout.write(`${JSON.stringify(configSchema(), null, 2)}\n`);
+    return EXIT.OK;
+  }
   const files = values.config === undefined ? positionals : [values.config, ...positionals];
   const [file] = files;
   if (file === undefined || files.length > 1) throw new UsageError('check-config takes one FILE');

@@ -39,10 +39,13 @@ Options:
   --dns-port N   port of the DNS server on 127.0.0.1 (8053)
   --http-port N  port of the HTTP API on 127.0.0.1 (8123)
 `,
-  'check-config': `Usage: hoplite check-config FILE
+  'check-config': `Usage: hoplite check-config FILE | --schema
 
 Prints every problem of FILE with its place, and for a good file what it means as a native
 configuration (secrets masked). Exit code 0 if the daemon would start with it, else 78.
+
+Options:
+  --schema  print the JSON Schema of the native format instead
 `,
   'show-records': `Usage: hoplite show-records --state FILE [--config FILE]
 

@@ -137,7 +137,6 @@ export class TcpConnection {
   /** Answers what has come, as far as the limits and this turn of the event loop go. */
   #serve(): void {
     if (this.#serving || this.#closing !== null || this.#socket.destroyed) return;
-    if (this.#nextTurn !== null) clearImmediate(this.#nextTurn);
     this.#nextTurn = null;
     this.#serving = true;
     this.#socket.cork();
@@ -206,7 +205,7 @@ export class TcpConnection {
     if (this.#socket.writableLength > 0) this.#unsentAt ??= this.#activeAt;
     if (this.#socket.writableLength > limits.unsentBytesMax) this.destroy('not-reading');
     else if (this.#closing !== null) this.#finishIfDone();
-    else if (this.#paused) this.#serve();
+    else this.#serveOn();
   }
 
   /** The kernel took one or more answers. */
@@ -214,7 +213,12 @@ export class TcpConnection {
     if (this.#socket.destroyed) return;
     this.#activeAt = this.#options.clock.monotonic();
     this.#unsentAt = this.#socket.writableLength > 0 ? this.#activeAt : null;
-    if (this.#paused) this.#serve();
+    this.#serveOn();
+  }
+
+  /** Goes on with what a limit held up; the end of a turn is not one. */
+  #serveOn(): void {
+    if (this.#paused && this.#nextTurn === null) this.#serve();
   }
 
   #finishIfDone(): void {

@@ -47,6 +47,7 @@ function basicCredentials(principal: string, secret: string): Credentials {
   return { header: `Basic ${encoded}`, secrets: [encoded, secret] };
 }
 
+/** What an IAM login needs besides the account. */
 export interface AuthorizationOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;

@@ -12,6 +12,7 @@ export interface Connector {
   close(): void;
 }
 
+/** How connections are opened. */
 export interface ConnectorOptions {
   readonly clock: Clock;
   /** Time for name lookup, TCP and TLS together. */

@@ -15,11 +15,12 @@ export async function untilAborted<T>(signal: AbortSignal, promise: Promise<T>):
   let release = (): void => undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
     const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
     release = () => signal.removeEventListener('abort', abort);
   });
   try {
-    return await Promise.race([promise, aborted]);
+    return await Promise.race([aborted, promise]);
   } catch (error) {
     // What fails because of the abort must not hide its reason.
     signal.throwIfAborted();

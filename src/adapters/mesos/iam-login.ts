@@ -117,6 +117,7 @@ function usableMs(token: string, nowMs: number): number {
   return Math.min(lifeMs * 0.9, Math.max(lifeMs * 0.5, lifeMs - EXPIRY_MARGIN_MS));
 }
 
+/** Who logs in, through what, and how long that may take. */
 export interface IamLoginOptions {
   readonly account: ServiceAccount;
   readonly clock: Clock;

@@ -46,6 +46,7 @@ export interface MasterFiles {
   readonly auth: LoadedAuth;
 }
 
+/** What a client needs besides the configuration. */
 export interface MasterClientOptions {
   readonly clock: Clock;
   /** Such as `hoplite/1.0.0`. */

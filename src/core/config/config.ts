@@ -1,12 +1,10 @@
+import type { HostPort } from '../base/host-port.ts';
+
+export type { HostPort };
+
 /** A socket address with a numeric IP: `address` is IPv4 or IPv6 text without brackets. */
 export interface SocketAddress {
   readonly address: string;
-  readonly port: number;
-}
-
-/** A host (name or IP text without brackets) and a port. */
-export interface HostPort {
-  readonly host: string;
   readonly port: number;
 }
 

@@ -6,7 +6,7 @@ import { assert } from '../base/assert.ts';
  * ```
  * header    16 words, see HEADER
  * zones     ZONE_WORDS words each
- * slots     2 words each: hash of the owner name, byte offset of its node (0: empty)
+ * slots     2 words each: `hashWireName` of the owner name, byte offset of its node (0: empty)
  * nodes     2 words: name length | zone index << 8 | RRset count << 24, bytes of the whole node
  *           RRSET_WORDS words per RRset, see RRSET
  *           owner name in lower-case wire form, padded to a word
@@ -55,15 +55,6 @@ export const NO_ZONE = 0xffff;
 export const RECORD_HEAD_BYTES = 12;
 /** Priority, weight and port of an SRV record stand before its target. */
 export const SRV_HEAD_BYTES = 6;
-
-/** FNV-1a over `length` octets from `offset`. */
-export function hashName(bytes: Uint8Array, offset: number, length: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = offset; i < offset + length; i++) {
-    hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  }
-  return hash >>> 0;
-}
 
 /** Reads a compiled table. Cheap to make: one per thread and generation. */
 export class AnswerTable {

@@ -1,5 +1,6 @@
-import { type AnswerTable, hashName, HEADER, RRSET, ZONE } from './answer-table.ts';
+import { type AnswerTable, HEADER, RRSET, ZONE } from './answer-table.ts';
 import { TYPE } from './constants.ts';
+import { hashWireName } from './name.ts';
 
 /** Serial, refresh, retry, expire, minimum at the end of an SOA record. */
 const SOA_NUMBERS_BYTES = 20;
@@ -24,7 +25,7 @@ export function sameRecords(a: AnswerTable, b: AnswerTable): boolean {
   for (let node = a.words[HEADER.NODES]!; node < end; node = a.nextNode(node)) {
     const length = a.nameLength(node);
     const nameOffset = a.nameOffset(node);
-    const other = b.find(a.bytes, nameOffset, length, hashName(a.bytes, nameOffset, length));
+    const other = b.find(a.bytes, nameOffset, length, hashWireName(a.bytes, nameOffset, length));
     if (other === 0 || !sameNode(a, node, b, other)) return false;
   }
   return true;

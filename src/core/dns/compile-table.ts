@@ -27,6 +27,9 @@ const SOA_NUMBERS_BYTES = 20;
 const A_BYTES = RECORD_HEAD_BYTES + 4;
 const AAAA_BYTES = RECORD_HEAD_BYTES + 16;
 
+/** Mark of nodes that were not looked at yet. */
+const UNSEEN = -1;
+
 const align = (bytes: number): number => (bytes + 3) & ~3;
 
 /**
@@ -58,11 +61,10 @@ interface Apex {
   readonly soaBytes: number;
 }
 
-/** Records of one node by type, used again for every node. */
+/** Records of one node by type: addresses, and record numbers in the store. */
 interface NodeRecords {
   readonly ipv4: IpAddress[];
   readonly ipv6: IpAddress[];
-  /** Record numbers in the store. */
   readonly srv: number[];
 }
 
@@ -78,7 +80,6 @@ class Compiler {
   #offset: Uint32Array = new Uint32Array(0);
   #words: Uint32Array = new Uint32Array(0);
   #bytes: Uint8Array = new Uint8Array(0);
-  readonly #records: NodeRecords = { ipv4: [], ipv6: [], srv: [] };
 
   constructor(store: RecordStore, terms: ZoneTerms) {
     this.#store = store;
@@ -132,57 +133,58 @@ class Compiler {
   #publish(): number[] {
     const store = this.#store;
     const published: number[] = [];
-    const seen = new Set<number>();
-    const zones: number[] = [];
-    const zoneSizes = new Set(this.#apexes.map((apex) => store.nameLength[apex.node]!));
+    /** Zone by node; UNSEEN until the node was looked at. */
+    const zones: number[] = new Array<number>(store.nodeCount).fill(UNSEEN);
+    const zoneSizes = this.#apexes.map((apex) => store.nameLength[apex.node]!);
     for (const apex of this.#apexes) {
-      seen.add(apex.node);
-      published.push(apex.node);
       zones[apex.node] = this.#apexOf.get(apex.node)!;
+      published.push(apex.node);
     }
     const collected = store.nodeCount;
     const path: number[] = [];
     for (let start = 0; start < collected; start++) {
-      if (store.firstRecord[start] === NO_RECORD || seen.has(start)) continue;
-      path.length = 0;
+      if (store.firstRecord[start] === NO_RECORD || zones[start] !== UNSEEN) continue;
+      let depth = 0;
       let node = start;
-      while (!seen.has(node)) {
-        seen.add(node);
-        path.push(node);
+      while (zones[node] === UNSEEN) {
+        zones[node] = NO_ZONE;
+        path[depth++] = node;
         const label = store.names[store.nameAt[node]!]!;
         const rest = store.nameLength[node]! - label - 1;
-        if (label === 0 || !this.#mayBeInZone(rest, zoneSizes)) break;
+        if (label === 0 || !zoneSizes.some((size) => rest >= size)) break;
         node = store.ancestor(node, label + 1);
+        if (node === zones.length) zones.push(UNSEEN);
       }
-      const zone = zones[node] ?? NO_ZONE;
-      for (const member of path) {
+      const zone = zones[node]!;
+      for (let i = 0; i < depth; i++) {
+        const member = path[i]!;
         zones[member] = zone;
         // Outside our zones nothing is answered, so there is nothing between names either.
         if (zone !== NO_ZONE || member === start) published.push(member);
       }
     }
-    this.#zone = Uint16Array.from({ length: store.nodeCount }, (_, node) => zones[node] ?? NO_ZONE);
+    this.#zone = Uint16Array.from(zones, (zone) => (zone === UNSEEN ? NO_ZONE : zone));
     this.#offset = new Uint32Array(store.nodeCount);
     return published;
   }
 
-  /** A name shorter than every apex lies in no zone: the walk upwards can stop. */
-  #mayBeInZone(length: number, zoneSizes: ReadonlySet<number>): boolean {
-    for (const size of zoneSizes) if (length >= size) return true;
-    return false;
-  }
-
   #nodeBytes(node: number): number {
-    const { store, sets } = { store: this.#store, sets: this.#collect(node) };
-    const zone = this.#apexOf.get(node);
-    let size = 4 * NODE_WORDS + align(store.nameLength[node]!);
-    if (sets.ipv4.length > 0) size += 4 * RRSET_WORDS + sets.ipv4.length * A_BYTES;
-    if (sets.ipv6.length > 0) size += 4 * RRSET_WORDS + sets.ipv6.length * AAAA_BYTES;
-    if (sets.srv.length > 0) {
-      let data = 0;
-      for (const record of sets.srv) data += srvBytes(store, record);
-      size += 4 * (RRSET_WORDS + INDEX_WORDS * sets.srv.length) + align(data);
+    const store = this.#store;
+    let [ipv4, ipv6, srv, srvData] = [0, 0, 0, 0];
+    for (let r = store.firstRecord[node]!; r !== NO_RECORD; r = store.nextRecord[r]!) {
+      const kind = store.kind[r];
+      if (kind === RECORD_KIND.A) ipv4++;
+      else if (kind === RECORD_KIND.AAAA) ipv6++;
+      else {
+        srv++;
+        srvData += RECORD_HEAD_BYTES + SRV_HEAD_BYTES + store.nameLength[store.target[r]!]!;
+      }
     }
+    let size = 4 * NODE_WORDS + align(store.nameLength[node]!);
+    if (ipv4 > 0) size += 4 * RRSET_WORDS + ipv4 * A_BYTES;
+    if (ipv6 > 0) size += 4 * RRSET_WORDS + ipv6 * AAAA_BYTES;
+    if (srv > 0) size += 4 * (RRSET_WORDS + INDEX_WORDS * srv) + align(srvData);
+    const zone = this.#apexOf.get(node);
     if (zone !== undefined) {
       const apex = this.#apexes[zone]!;
       const ns = RECORD_HEAD_BYTES + store.nameLength[apex.mname]!;
@@ -191,13 +193,9 @@ class Compiler {
     return size;
   }
 
-  /** Sorts a node's records by type into the shared lists. */
   #collect(node: number): NodeRecords {
     const store = this.#store;
-    const sets = this.#records;
-    sets.ipv4.length = 0;
-    sets.ipv6.length = 0;
-    sets.srv.length = 0;
+    const sets: NodeRecords = { ipv4: [], ipv6: [], srv: [] };
     for (let r = store.firstRecord[node]!; r !== NO_RECORD; r = store.nextRecord[r]!) {
       const kind = store.kind[r];
       if (kind === RECORD_KIND.SRV) sets.srv.push(r);
@@ -356,10 +354,6 @@ class Compiler {
       at = align(end);
     }
   }
-}
-
-function srvBytes(store: RecordStore, record: number): number {
-  return RECORD_HEAD_BYTES + SRV_HEAD_BYTES + store.nameLength[store.target[record]!]!;
 }
 
 function byBytes(a: IpAddress, b: IpAddress): number {

@@ -35,29 +35,59 @@ export function nameDefect(name: OwnerName): NameDefect | null {
   return labelStart === name.length && name.length > 0 ? null : 'empty-label';
 }
 
+/** Start value and factor of FNV-1a, 32 bits. */
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
 /**
- * Writes `name` in wire form at the start of `out` (256 octets or more) and returns its length, or
- * 0 if it has a `nameDefect`.
+ * Hash of a lower-case wire name of `length` octets at `offset`: FNV-1a over the octets of its
+ * labels, with a dot after each in place of the length before it, so that it can be taken from
+ * text and wire alike in one pass.
  */
-export function encodeOwnerName(name: OwnerName, out: Uint8Array): number {
-  const size = name.length;
-  if (size + 1 > NAME_BYTES_MAX || size === 0) return 0;
-  let lengthAt = 0;
-  for (let i = 0; i < size; i++) {
-    const code = name.charCodeAt(i);
-    if (code === DOT) {
-      const length = i - lengthAt;
-      if (length === 0 || length > LABEL_BYTES_MAX) return 0;
-      out[lengthAt] = length;
-      lengthAt = i + 1;
-    } else {
-      if (code < 0x20 || code > 0x7e || (code >= 0x41 && code <= 0x5a)) return 0;
-      out[i + 1] = code;
-    }
+export function hashWireName(bytes: Uint8Array, offset: number, length: number): number {
+  let hash = FNV_OFFSET;
+  let at = offset;
+  const end = offset + length - 1;
+  while (at < end) {
+    const labelEnd = at + bytes[at]!;
+    for (at++; at <= labelEnd; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
+    hash = Math.imul(hash ^ DOT, FNV_PRIME);
   }
-  if (lengthAt !== size) return 0;
-  out[size] = 0;
-  return size + 1;
+  return hash >>> 0;
+}
+
+/** Writes owner names in wire form and hashes them; one is used again for every name. */
+export class NameEncoder {
+  /** The name encoded last. */
+  readonly bytes: Uint8Array = new Uint8Array(NAME_BYTES_MAX + 1);
+  /** Its `hashWireName`. */
+  hash = 0;
+
+  /** Octets of `name` on the wire, or 0 if it has a `nameDefect`. */
+  encode(name: OwnerName): number {
+    const size = name.length;
+    if (size + 1 > NAME_BYTES_MAX || size === 0) return 0;
+    const out = this.bytes;
+    let hash = FNV_OFFSET;
+    let lengthAt = 0;
+    for (let i = 0; i < size; i++) {
+      const code = name.charCodeAt(i);
+      hash = Math.imul(hash ^ code, FNV_PRIME);
+      if (code === DOT) {
+        const length = i - lengthAt;
+        if (length === 0 || length > LABEL_BYTES_MAX) return 0;
+        out[lengthAt] = length;
+        lengthAt = i + 1;
+      } else {
+        if (code < 0x20 || code > 0x7e || (code >= 0x41 && code <= 0x5a)) return 0;
+        out[i + 1] = code;
+      }
+    }
+    if (lengthAt !== size) return 0;
+    out[size] = 0;
+    this.hash = hash >>> 0;
+    return size + 1;
+  }
 }
 
 const decimal = (octet: number): string => `\\${octet.toString().padStart(3, '0')}`;

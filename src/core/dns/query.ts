@@ -6,6 +6,7 @@ import {
   TYPE,
   UDP_PLAIN_BYTES_MAX,
 } from './constants.ts';
+import { hashWireName } from './name.ts';
 import { lowerOctet, readU16, skipName } from './wire.ts';
 
 /** What to do with a received message, by its form alone. */
@@ -45,7 +46,7 @@ export class Query {
   /** Offsets in `name` where labels start, the root label last. */
   readonly labelStarts: Uint8Array = new Uint8Array(128);
   labelCount = 0;
-  /** FNV-1a of the lower-case qname. */
+  /** `hashWireName` of the lower-case qname. */
   hash = 0;
   /** End of the question section, 0 if there is no readable question. */
   questionEnd = 0;
@@ -88,7 +89,6 @@ export class Query {
    * before the first question that one could point at. */
   #parseName(message: Uint8Array, length: number): number {
     const name = this.name;
-    let hash = 0x811c9dc5;
     let labels = 0;
     let at = 0;
     for (;;) {
@@ -99,17 +99,14 @@ export class Query {
       this.labelStarts[labels++] = at;
       const labelEnd = at + labelLength;
       name[at] = labelLength;
-      hash = Math.imul(hash ^ labelLength, 0x01000193);
       for (at++; at <= labelEnd; at++) {
-        const octet = lowerOctet(message[HEADER_BYTES + at]!);
-        name[at] = octet;
-        hash = Math.imul(hash ^ octet, 0x01000193);
+        name[at] = lowerOctet(message[HEADER_BYTES + at]!);
       }
       if (labelLength === 0) break;
     }
     this.nameLength = at;
     this.labelCount = labels;
-    this.hash = hash >>> 0;
+    this.hash = hashWireName(name, 0, at);
     return HEADER_BYTES + at;
   }
 

@@ -1,8 +1,6 @@
 import type { IpAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
-import { hashName } from './answer-table.ts';
-import { NAME_BYTES_MAX } from './constants.ts';
-import { encodeOwnerName, type NameDefect, nameDefect, type OwnerName } from './name.ts';
+import { hashWireName, type NameDefect, nameDefect, NameEncoder, type OwnerName } from './name.ts';
 import type { RecordSink } from './zone.ts';
 
 /**
@@ -39,7 +37,10 @@ export class RecordStore implements RecordSink {
   readonly #owner: number[] = [];
   readonly #addressIndex = new Map<string, number>();
   readonly #onDefect: (name: OwnerName, defect: NameDefect | 'record-limit') => void;
-  readonly #scratch = new Uint8Array(NAME_BYTES_MAX + 1);
+  readonly #encoder = new NameEncoder();
+  /** The target named last and its node: ports of one task share it. */
+  #lastTarget: OwnerName = '';
+  #lastTargetNode = -1;
   #namesEnd = 0;
   /** Open addressing: node + 1 by hash of the name, record + 1 by hash of what it says. */
   #nodeSlots = new Int32Array(1 << 10);
@@ -75,28 +76,32 @@ export class RecordStore implements RecordSink {
     assert(port >= 0 && port <= 65_535, 'ports are checked when the state is read');
     const node = this.node(owner);
     if (node < 0) return false;
-    const targetNode = this.node(target);
+    if (target !== this.#lastTarget) {
+      this.#lastTargetNode = this.node(target);
+      this.#lastTarget = target;
+    }
+    const targetNode = this.#lastTargetNode;
     return targetNode >= 0 && this.#add(node, RECORD_KIND.SRV, port, targetNode);
   }
 
   /** Node of a name, made if need be; -1 if the name cannot be published. */
   node(name: OwnerName): number {
-    const length = encodeOwnerName(name, this.#scratch);
+    const length = this.#encoder.encode(name);
     if (length === 0) {
       this.#onDefect(name, nameDefect(name) ?? 'character');
       return -1;
     }
-    return this.#intern(this.#scratch, 0, length);
+    return this.#intern(this.#encoder.bytes, 0, length, this.#encoder.hash | 0);
   }
 
   /** Node of the name that starts `skip` octets into another node's name, made if need be. */
   ancestor(node: number, skip: number): number {
     const at = this.nameAt[node]! + skip;
-    return this.#intern(this.names, at, this.nameLength[node]! - skip);
+    const length = this.nameLength[node]! - skip;
+    return this.#intern(this.names, at, length, hashWireName(this.names, at, length) | 0);
   }
 
-  #intern(bytes: Uint8Array, at: number, length: number): number {
-    const hash = hashName(bytes, at, length) | 0;
+  #intern(bytes: Uint8Array, at: number, length: number, hash: number): number {
     let slot = this.#nodeSlot(hash, bytes, at, length);
     const found = this.#nodeSlots[slot]! - 1;
     if (found >= 0) return found;

@@ -1,7 +1,6 @@
 import { formatIpAddress } from '../base/address.ts';
 import {
   type AnswerTable,
-  hashName,
   HEADER,
   NO_ZONE,
   RECORD_HEAD_BYTES,
@@ -9,7 +8,7 @@ import {
   SRV_HEAD_BYTES,
 } from '../dns/answer-table.ts';
 import { TYPE } from '../dns/constants.ts';
-import type { OwnerName } from '../dns/name.ts';
+import { hashWireName, type OwnerName } from '../dns/name.ts';
 import { readU16 } from '../dns/wire.ts';
 
 /** One service location as read back from a table. */
@@ -67,7 +66,7 @@ export function* allNodes(table: AnswerTable): Generator<number, void, undefined
 
 /** Node of a lower-case wire name, 0 if there is none. */
 export function findNode(table: AnswerTable, wireName: Uint8Array): number {
-  return table.find(wireName, 0, wireName.length, hashName(wireName, 0, wireName.length));
+  return table.find(wireName, 0, wireName.length, hashWireName(wireName, 0, wireName.length));
 }
 
 /** True if a node lies in one of our zones, and so can be asked for over DNS. */

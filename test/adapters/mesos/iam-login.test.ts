@@ -345,15 +345,20 @@ test('when all callers have given up the login ends, and the next one starts ane
   await client.fetchState(master, NEVER);
 });
 
-test('a server that echoes the token is not quoted', async (t) => {
-  const login = await startLogin(t, () => LEAKY_TOKEN);
-  const master = await startMaster(t, (request, response) => {
-    response.writeHead(500).end(`bad ${request.headers.authorization ?? ''}`);
-  });
-  await assert.rejects(
-    startIamClient(t, login).fetchState(master, NEVER),
-    daemonError('master-status', /: status 500$/),
-  );
+test('a server that echoes the token, whole or in part, is not quoted', async (t) => {
+  const token = `eyJ${'secret'.repeat(500)}`;
+  const login = await startLogin(t, () => token);
+  const client = startIamClient(t, login);
+  for (const length of [token.length, 1_000, 20]) {
+    const master = await startMaster(t, (request, response) => {
+      assert.equal(request.headers.authorization, `token=${token}`);
+      response.writeHead(500).end(`bad token ${token.slice(0, length)}`);
+    });
+    await assert.rejects(
+      client.fetchState(master, NEVER),
+      daemonError('master-status', /: status 500$/),
+    );
+  }
 });
 
 // The service account file

@@ -133,7 +133,8 @@ describe('https to the master', { skip: missingTools('openssl') }, () => {
 
   test('TLS 1.1 is refused', async (t) => {
     const { cert, key } = server;
-    const tls = { cert, key, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' } as const;
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' } as const;
+    const tls = { cert, key, ...old, ciphers: 'ALL:@SECLEVEL=0' };
     const master = await startMaster(t, (_request, response) => response.end(STATE), { tls });
     const client = startClient(t, { tls: { ...SYSTEM, caFile: authority.certFile } });
     await assert.rejects(client.fetchState(master, NEVER), daemonError('master-unreachable', /: /));
