@@ -6,7 +6,7 @@ import type { Log, LogFields } from '../core/ports.ts';
 /** Where log lines go: each `write` gets one line with its newline. */
 export interface LogDestination {
   write(line: string): void;
-  /** Hands over everything that is buffered before it returns. */
+  /** Writes what is buffered before it returns. */
   flushSync?(): void;
 }
 
@@ -22,7 +22,10 @@ export interface DaemonLog extends Log {
   setLevel(level: LogLevel): void;
   /** A log that adds `fields` to each line, such as `{ component: 'poller' }`. */
   child(fields: LogFields): DaemonLog;
-  /** Writes out what is buffered; never throws, since it runs while the process goes down. */
+  /**
+   * Writes what waits in memory before it returns; a write that the system has already been given
+   * is completed at exit. Never throws, since it runs while the process goes down.
+   */
   flush(): void;
 }
 
@@ -116,7 +119,8 @@ function standardOutput(): DestinationStream & { flushSync(): void } {
 /**
  * The daemon's log: one JSON object a line, `{"level":"info","time":"<ISO 8601>","event":…}` and the
  * fields. Values under secret-looking names, and credentials inside texts, are replaced; errors
- * become `{name, code, message, cause}`. pino flushes standard output when the process exits.
+ * become `{name, code, message, cause}`. Standard output is written in the background, so that a slow
+ * reader does not hold up DNS; what is left is written at exit, also after an uncaught error.
  */
 export function createLog(options: LogOptions): DaemonLog {
   const destination = options.destination ?? standardOutput();
@@ -150,7 +154,7 @@ export function createLog(options: LogOptions): DaemonLog {
         try {
           destination.flushSync?.();
         } catch {
-          // sonic-boom throws while it has not opened its file yet: then nothing was written.
+          // Standard output is closed or was never open: there is nobody left to tell.
         }
       },
     };

@@ -29,7 +29,13 @@ export async function demo(args: readonly string[]): Promise<ExitCode> {
     log,
     {
       async start() {
-        await daemon.start();
+        try {
+          await daemon.start();
+        } catch (error) {
+          // Its servers would keep the process.
+          await cluster.close();
+          throw error;
+        }
         process.stdout.write(introduction(daemon));
       },
       async stop() {

@@ -25,12 +25,15 @@ export async function untilStopped(
     process.exit(EXIT.BUG);
   });
   let hangups: Promise<void> = Promise.resolve();
+  let stopping = false;
   process.on('SIGHUP', () => {
+    if (stopping) return;
     hangups = hangups.then(onHangup).catch((err: unknown) => log.error('reload-failed', { err }));
   });
   const stopSignal = nextStopSignal();
   await runnable.start();
   const signal = await stopSignal;
+  stopping = true;
   log.info('stopping', { signal });
   void nextStopSignal().then(() => process.exit(EXIT.FAILED));
   setTimeout(() => {

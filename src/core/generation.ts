@@ -27,6 +27,7 @@ export interface ReadSnapshot {
 /**
  * The one step from a snapshot to what is served; pure. The SOA serial is the time of the last
  * change, and always grows, so that secondaries and people can see whether anything happened.
+ * `scratch` lends its memory: a caller that builds again and again saves allocating it.
  */
 export function nextGeneration(
   previous: AnswerTable | null,
@@ -34,12 +35,13 @@ export function nextGeneration(
   hosts: HostAddresses,
   settings: ZoneSettings,
   nowSeconds: number,
+  scratch: RecordStore = new RecordStore(() => undefined),
 ): Generation {
   const rejections = new RejectionList();
   rejections.addAll(read.rejections);
   const catalog = buildCatalog(read.snapshot, hosts, settings.names, rejections);
   const table = compileTable(
-    collectRecords(catalog, settings, rejections),
+    collectRecords(catalog, settings, rejections, scratch),
     zoneTerms(settings),
     true,
   );

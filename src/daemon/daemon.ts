@@ -62,8 +62,11 @@ export class Daemon {
   #forwarder: Forwarder;
   #forwardZones: ForwardZones;
   #system: SystemUpstreams | null = null;
+  /** Our own addresses that `#system` leaves out. */
+  #systemOwn = '';
   #systemCheckedAt = Number.NEGATIVE_INFINITY;
   #httpAddress: SocketAddress | null = null;
+  #stopped: Promise<void> | null = null;
 
   constructor(config: Config, options: DaemonOptions) {
     const { clock, log } = options;
@@ -77,8 +80,8 @@ export class Daemon {
     const pollIntervalMs = config.cluster.pollIntervalMs;
     this.#thread = new GenerationThread({ zone, pollIntervalMs }, log);
     this.#lookup = createHostLookup({ clock });
-    this.#client = this.#createClient();
-    this.#forwarder = this.#createForwarder();
+    this.#client = this.#createClient(config);
+    this.#forwarder = this.#createForwarder(config);
     this.#forwardZones = new ForwardZones(config.forward.zones);
     this.#poller = this.#createPoller();
     this.#dns = this.#createDnsService();
@@ -115,25 +118,30 @@ export class Daemon {
     });
   }
 
-  /** Takes over a new configuration; returns the paths of changes that need a restart. */
+  /**
+   * Takes over a new configuration; returns the paths of changes that need a restart. Rejects with
+   * `master-auth`, and changes nothing, if files for requests to the master are not there any more.
+   */
   async reload(wanted: Config): Promise<readonly string[]> {
+    if (this.#stopped !== null) return [];
     const { config, fixed } = keepFixedSettings(this.#config, wanted);
+    const [oldClient, oldForwarder] = [this.#client, this.#forwarder];
+    this.#client = this.#createClient(config);
+    // Closing it would fail the queries that wait in it.
+    const keepForwarder = config.forward.timeoutMs === this.#config.forward.timeoutMs;
+    this.#forwarder = keepForwarder ? oldForwarder : this.#createForwarder(config);
     this.#config = config;
     this.#options.log.setLevel(config.log.level);
-    const [oldClient, oldForwarder] = [this.#client, this.#forwarder];
-    this.#client = this.#createClient();
-    this.#forwarder = this.#createForwarder();
     this.#forwardZones = new ForwardZones(config.forward.zones);
     this.#systemCheckedAt = Number.NEGATIVE_INFINITY;
     this.#dns.configure(config.dns, this.#forwarding());
-    await this.#thread.configure({
-      zone: this.#zoneSettings(),
-      pollIntervalMs: config.cluster.pollIntervalMs,
-    });
-    this.#poller.rebuild();
+    const zone = this.#zoneSettings();
+    if (this.#publisher.status === null) this.#publisher.reset(unreadyTable(zone));
     const { masters, pollIntervalMs } = config.cluster;
+    await this.#thread.configure({ zone, pollIntervalMs });
+    this.#poller.rebuild();
     this.#poller.replan({ masters, intervalMs: pollIntervalMs });
-    oldForwarder.close();
+    if (!keepForwarder) oldForwarder.close();
     await oldClient.close();
     this.#metrics.countConfigReload('success');
     return fixed;
@@ -145,7 +153,11 @@ export class Daemon {
   }
 
   /** Stops listening, lets what is in flight finish, and releases everything. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#shutDown());
+  }
+
+  async #shutDown(): Promise<void> {
     await Promise.all([
       this.#poller.stop(),
       this.#listeners.close(STOP_GRACE_MS),
@@ -179,17 +191,17 @@ export class Daemon {
     return this.#listeners.addresses();
   }
 
-  #createClient(): MasterClient {
-    return createMasterClient(this.#config.cluster, {
+  #createClient({ cluster }: Config): MasterClient {
+    return createMasterClient(cluster, {
       clock: this.#options.clock,
       userAgent: `hoplite/${this.#version}`,
     });
   }
 
-  #createForwarder(): Forwarder {
+  #createForwarder({ forward }: Config): Forwarder {
     const metrics = this.#metrics;
     return createForwarder({
-      timeoutMs: this.#config.forward.timeoutMs,
+      timeoutMs: forward.timeoutMs,
       clock: this.#options.clock,
       onExchange: ({ to, durationMs, result }) => {
         if (result.kind === 'reply') {
@@ -208,8 +220,8 @@ export class Daemon {
         this.#client.fetchState(...args),
       read: (...args: Parameters<GenerationThread['read']>) => this.#thread.read(...args),
       resolve: (...args: Parameters<HostLookup['resolve']>) => this.#lookup.resolve(...args),
-      build: (hosts: ReadonlyMap<string, readonly string[]>) =>
-        this.#thread.build(hosts, this.#publisher.previous, Math.floor(clock.now() / 1000)),
+      build: (of: 'read' | 'built', hosts: ReadonlyMap<string, readonly string[]>) =>
+        this.#thread.build(of, hosts, this.#publisher.previous, Math.floor(clock.now() / 1000)),
       publish: (...args: Parameters<Publisher['publish']>) => this.#publish(...args),
       onPoll: (result: string, durationMs: number) => this.#metrics.observePoll(result, durationMs),
     };
@@ -309,10 +321,17 @@ export class Daemon {
   }
 
   async #checkSystemUpstreams(): Promise<void> {
-    if (this.#config.forward.upstreams !== 'system') return;
+    const { enabled, upstreams: wanted } = this.#config.forward;
+    if (!enabled || wanted !== 'system') return;
     this.#systemCheckedAt = this.#options.clock.monotonic();
     const path = this.#options.resolvConf ?? '/etc/resolv.conf';
-    this.#system ??= createSystemUpstreams(path, this.dnsAddresses());
+    // A wildcard listener gets addresses later too, and asking one of them would be asking us.
+    const own = this.dnsAddresses();
+    const ownText = own.map(formatSocket).join();
+    if (this.#system === null || ownText !== this.#systemOwn) {
+      this.#system = createSystemUpstreams(path, own);
+      this.#systemOwn = ownText;
+    }
     const problemBefore = this.#system.problem;
     const changed = await this.#system.refresh();
     const { problem, upstreams } = this.#system;

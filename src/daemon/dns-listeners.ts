@@ -22,6 +22,8 @@ interface Pair {
   readonly tcp: TcpListener;
 }
 
+/** A port that is free for UDP may be taken for TCP; so many at random are not. */
+const PORT_CHOICES_MAX = 20;
 /** Wildcard listeners follow the node's addresses; one that comes up is served this soon. */
 const RESCAN_MS = 30_000;
 
@@ -36,6 +38,7 @@ export class DnsListeners {
   readonly #open = new Map<string, Pair>();
   readonly #failed = new Map<string, { address: SocketAddress; error: string }>();
   #cancelRescan: (() => void) | null = null;
+  #rescanning: Promise<void> | null = null;
   #closed = false;
 
   constructor(parts: DnsListenerParts, listen: readonly SocketAddress[], handler: QueryHandler) {
@@ -79,6 +82,7 @@ export class DnsListeners {
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     this.#cancelRescan?.();
+    await this.#rescanning;
     await Promise.all([...this.#open.values()].map((pair) => closePair(pair, graceMs)));
     this.#open.clear();
   }
@@ -88,23 +92,30 @@ export class DnsListeners {
   }
 
   async #openPair(wanted: SocketAddress): Promise<void> {
-    const udp = await this.#parts.openUdp(wanted, this.#handler);
-    try {
-      // Port 0: TCP takes the port that UDP was given.
-      const address = { address: wanted.address, port: udp.address.port };
-      const tcp = await this.#parts.openTcp(address, this.#handler);
-      this.#open.set(key(wanted), { wanted, udp, tcp });
-    } catch (error) {
-      await udp.close();
-      throw error;
+    for (let choice = 1; ; choice++) {
+      const udp = await this.#parts.openUdp(wanted, this.#handler);
+      try {
+        // Port 0: TCP takes the port that UDP was given.
+        const address = { address: wanted.address, port: udp.address.port };
+        const tcp = await this.#parts.openTcp(address, this.#handler);
+        this.#open.set(key(wanted), { wanted, udp, tcp });
+        return;
+      } catch (error) {
+        await udp.close();
+        if (wanted.port !== 0 || choice === PORT_CHOICES_MAX) throw error;
+      }
     }
   }
 
   #scheduleRescan(): void {
     this.#cancelRescan = this.#parts.clock.after(RESCAN_MS, () => {
-      void this.#rescan().finally(() => {
-        if (!this.#closed) this.#scheduleRescan();
-      });
+      this.#rescanning = this.#rescan()
+        // Such as no file descriptor left to ask the system for its addresses.
+        .catch((err: unknown) => this.#parts.log.warn('listener-rescan-failed', { err }))
+        .then(() => {
+          this.#rescanning = null;
+          if (!this.#closed) this.#scheduleRescan();
+        });
     });
   }
 

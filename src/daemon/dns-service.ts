@@ -70,8 +70,8 @@ export class DnsService {
       this.#send(this.#out.slice(0, length), query.length, client, start, zone, respond);
       return;
     }
-    // The packet's memory is only ours during this call.
-    const copy = query.slice();
+    // The packet's memory is only ours during this call; `slice` of a Buffer would be a view of it.
+    const copy = new Uint8Array(query);
     this.#forward(copy, client)
       .then((reply) => this.#send(reply, copy.length, client, start, '.', respond))
       .catch((err: unknown) => this.#parts.log.error('dns-reply-failed', { err }));

@@ -38,12 +38,20 @@ export interface BuildReport {
 export interface WorkerRequests {
   /** Parses a state body; the result is kept for `build`. */
   readonly read: { readonly in: { chunks: Uint8Array[] }; readonly out: ReadReport };
-  /** Builds from the state read last; `previous` decides about the serial. */
+  /**
+   * Builds the state read last, or once more the one built last: a state that was read and then
+   * given up (its leader did not answer) must not be served. `previous` decides about the serial.
+   */
   readonly build: {
-    readonly in: { hosts: HostTexts; previous: SharedArrayBuffer | null; nowSeconds: number };
+    readonly in: {
+      of: 'read' | 'built';
+      hosts: HostTexts;
+      previous: SharedArrayBuffer | null;
+      nowSeconds: number;
+    };
     readonly out: BuildReport;
   };
-  /** New settings; the state read last is built again with the next `build`. */
+  /** New settings, for the next `build`. */
   readonly configure: { readonly in: WorkerSettings; readonly out: null };
   /** JSON text of a view on the generation built last. */
   readonly view: { readonly in: ViewRequest; readonly out: string };

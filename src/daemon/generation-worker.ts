@@ -8,6 +8,7 @@ import { assert } from '../core/base/assert.ts';
 import { RejectionList } from '../core/base/rejection.ts';
 import { buildCatalog, hostNames } from '../core/catalog/catalog.ts';
 import { AnswerTable } from '../core/dns/answer-table.ts';
+import { RecordStore } from '../core/dns/record-store.ts';
 import { type Generation, nextGeneration, type ReadSnapshot } from '../core/generation.ts';
 import { parseState } from '../core/mesos/parse-state.ts';
 import type { ViewRequest } from '../core/ports.ts';
@@ -26,10 +27,14 @@ import type {
 /** Enough for the log to show what kind of thing was rejected. */
 const REJECTIONS_REPORTED_MAX = 5;
 
-/** The worker's state: the last snapshot and the generation built from it. */
+/** The worker's state: the last snapshot, and the one that is served with its generation. */
 class GenerationWorker {
   #settings: WorkerSettings;
+  /** Memory of the largest generation so far, used for each. */
+  readonly #store = new RecordStore(() => undefined);
+  /** What a master said last; nothing of it counts before it is built. */
   #read: ReadSnapshot | null = null;
+  #built: ReadSnapshot | null = null;
   #generation: Generation | null = null;
 
   constructor(settings: WorkerSettings) {
@@ -54,7 +59,7 @@ class GenerationWorker {
     const start = performance.now();
     const body = Buffer.concat(chunks);
     const rejections = new RejectionList();
-    const parsed = parseState(body.toString('utf8'), rejections);
+    const parsed = parseState(body, rejections);
     if (!parsed.ok) throw new Error(parsed.error);
     this.#read = { snapshot: parsed.value, rejections };
     return {
@@ -66,8 +71,9 @@ class GenerationWorker {
     };
   }
 
-  #build({ hosts, previous, nowSeconds }: WorkerRequests['build']['in']): BuildReport {
-    assert(this.#read !== null, 'a state is read before it is built');
+  #build({ of, hosts, previous, nowSeconds }: WorkerRequests['build']['in']): BuildReport {
+    const read = of === 'read' ? this.#read : this.#built;
+    if (read === null) throw new Error('the state is gone with the worker that read it');
     const start = performance.now();
     const addresses = new Map<string, readonly IpAddress[]>();
     for (const [name, texts] of hosts) {
@@ -78,7 +84,9 @@ class GenerationWorker {
     }
     const before = previous === null ? null : new AnswerTable(previous);
     const { zone } = this.#settings;
-    const generation = nextGeneration(before, this.#read, addresses, zone, nowSeconds);
+    const store = this.#store;
+    const generation = nextGeneration(before, read, addresses, zone, nowSeconds, store);
+    this.#built = read;
     this.#generation = generation;
     const { snapshot, rejections } = generation;
     return {

@@ -18,7 +18,8 @@ export interface PollerParts {
   read(chunks: FetchedState['chunks']): Promise<ReadReport>;
   /** Addresses of host names, as far as they are known within `waitMs`. */
   resolve(names: readonly string[], waitMs: number): Promise<HostTexts>;
-  build(hosts: HostTexts): Promise<BuildReport>;
+  /** Builds the state read last, or once more the one built last. */
+  build(of: 'read' | 'built', hosts: HostTexts): Promise<BuildReport>;
   publish(read: ReadReport, built: BuildReport): void;
   /** Told of every poll; `result` is `success` or an error code. */
   onPoll(result: string, durationMs: number): void;
@@ -55,9 +56,11 @@ export class Poller {
   #cancelTimer: (() => void) | null = null;
   #running: Promise<void> | null = null;
   #stopped = false;
-  /** What to do when the work under way ends. */
-  #next: 'poll' | 'build' | null = null;
-  #lastRead: ReadReport | null = null;
+  /** What to do when the work under way ends; a build comes first. */
+  #pollNext = false;
+  #buildNext = false;
+  /** The state that is served. */
+  #served: ReadReport | null = null;
   #leader: HostPort | null = null;
   #polls = 0;
   #failures = 0;
@@ -80,16 +83,15 @@ export class Poller {
   replan(plan: PollerPlan): void {
     this.#plan = plan;
     this.#leader = null;
-    this.#next = 'poll';
     this.#abort?.abort(new DaemonError('master-unreachable', 'the configuration changed'));
-    if (this.#running === null) this.#beat();
+    this.#beat();
   }
 
-  /** Builds the last state again, because host addresses or settings changed. */
+  /** Builds the served state again, because host addresses or settings changed. */
   rebuild(): void {
-    const read = this.#lastRead;
-    if (this.#running === null && read !== null) this.#run(() => this.#rebuild(read));
-    else this.#next ??= 'build';
+    const served = this.#served;
+    this.#buildNext = this.#running !== null;
+    if (this.#running === null && served !== null) this.#run(() => this.#rebuild(served));
   }
 
   /** Ends the poll under way; resolves when nothing runs any more. */
@@ -121,7 +123,8 @@ export class Poller {
   #beat(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
-    this.#run(() => this.#poll());
+    this.#pollNext = this.#running !== null;
+    if (this.#running === null) this.#run(() => this.#poll());
   }
 
   /** Runs one piece of work at a time; `work` does not reject. */
@@ -129,11 +132,9 @@ export class Poller {
     if (this.#stopped) return;
     this.#running = work().then(() => {
       this.#running = null;
-      const next = this.#next;
-      this.#next = null;
-      if (next === 'poll') this.#beat();
-      else if (next === 'build' && this.#lastRead !== null) this.rebuild();
-      else this.#schedule();
+      if (this.#buildNext) this.rebuild();
+      if (this.#pollNext) this.#beat();
+      if (this.#running === null) this.#schedule();
     });
   }
 
@@ -162,15 +163,17 @@ export class Poller {
     const { signal } = this.#abort;
     try {
       const read = await this.#readFromAnyMaster(signal);
-      this.#lastRead = read;
+      // The answer of a master that is not ours any more says nothing.
+      signal.throwIfAborted();
       this.#leader = read.leader;
-      await this.#build(read);
+      await this.#build('read', read);
+      this.#served = read;
       if (this.#failures > 0) log.info('source-recovered', { failures: this.#failures });
       this.#failures = 0;
       this.#lastSuccess = { at: clock.now(), monotonic: clock.monotonic() };
       this.#parts.onPoll('success', clock.monotonic() - start);
     } catch (err) {
-      if (this.#stopped || this.#next === 'poll') return;
+      if (signal.aborted) return;
       this.#failures++;
       const code = err instanceof DaemonError ? err.code : 'worker-failed';
       const message = err instanceof Error ? err.message : String(err);
@@ -183,17 +186,17 @@ export class Poller {
     }
   }
 
-  async #rebuild(read: ReadReport): Promise<void> {
+  async #rebuild(served: ReadReport): Promise<void> {
     try {
-      await this.#build(read);
+      await this.#build('built', served);
     } catch (err) {
       if (!this.#stopped) this.#options.log.error('rebuild-failed', { err });
     }
   }
 
-  async #build(read: ReadReport): Promise<void> {
+  async #build(of: 'read' | 'built', read: ReadReport): Promise<void> {
     const hosts = await this.#parts.resolve(read.hostNames, LOOKUP_WAIT_MS);
-    this.#parts.publish(read, await this.#parts.build(hosts));
+    this.#parts.publish(read, await this.#parts.build(of, hosts));
   }
 
   /** The leader known last is asked first, then the configured masters in their order. */

@@ -73,7 +73,9 @@ function describe({ address, port, protocol }: ListenerStatus): string {
 }
 
 function sourceReasons(source: SourceStatus, generation: GenerationStatus | null): string[] {
-  const error = source.lastError === null ? '' : `: ${source.lastError.message}`;
+  // The error of a failure that is over explains nothing.
+  const failed = source.consecutiveFailures > 0 && source.lastError !== null;
+  const error = failed ? `: ${source.lastError.message}` : '';
   if (generation === null) return [`no state of the cluster yet${error}`];
   const stale = (source.ageSeconds ?? 0) > STALE_POLLS * source.pollIntervalSeconds;
   if (!stale) return [];

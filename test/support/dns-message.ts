@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { FLAG, TYPE } from '../../src/core/dns/constants.ts';
+import { FLAG, TYPE, typeMnemonic } from '../../src/core/dns/constants.ts';
 
 /** A record as tests write it; `rdata` as it stands in the message, so names may be compressed. */
 export interface TestRecord {
@@ -13,14 +13,20 @@ export interface TestMessage {
   readonly id?: number;
   /** Header flags with opcode and rcode. */
   readonly flags?: number;
-  readonly qname: string;
+  /** Text with final dot, or wire form for labels that text cannot say. */
+  readonly qname: string | Uint8Array;
   readonly qtype?: number;
   readonly qclass?: number;
   readonly answer?: readonly TestRecord[];
   readonly authority?: readonly TestRecord[];
   readonly additional?: readonly TestRecord[];
-  /** Adds an OPT record (RFC 6891). */
-  readonly opt?: { readonly size: number; readonly options?: Uint8Array };
+  /** Adds an OPT record (RFC 6891); `flags` is its second word, DO and Z. */
+  readonly opt?: {
+    readonly size: number;
+    readonly version?: number;
+    readonly flags?: number;
+    readonly options?: Uint8Array;
+  };
 }
 
 /** A record as read: names in the data expanded, data in hexadecimal. */
@@ -39,11 +45,18 @@ export interface ReadMessage {
   readonly tc: boolean;
   readonly qname: string | null;
   readonly qtype: number | null;
+  readonly qclass: number | null;
   readonly answer: readonly ReadRecord[];
   readonly authority: readonly ReadRecord[];
   /** Without OPT. */
   readonly additional: readonly ReadRecord[];
   readonly opt: { readonly size: number; readonly options: string } | null;
+  /** The other half of OPT: rcode of 12 bits, version, DO and Z; null without OPT. */
+  readonly edns: {
+    readonly rcode: number;
+    readonly version: number;
+    readonly flags: number;
+  } | null;
   /** Octets behind the last record. */
   readonly trailing: number;
 }
@@ -86,8 +99,13 @@ export function buildMessage(message: TestMessage, compressOwners = false): Uint
     const fields = u16(type, 1, ttl >>> 16, ttl & 0xffff, rdata.length);
     return Buffer.concat([owner, fields, rdata]);
   };
-  const optRecord = ({ size, options = new Uint8Array(0) }: NonNullable<TestMessage['opt']>) =>
-    Buffer.concat([Buffer.from([0]), u16(TYPE.OPT, size, 0, 0, options.length), options]);
+  const optRecord = ({
+    size,
+    version = 0,
+    flags = 0,
+    options = new Uint8Array(0),
+  }: NonNullable<TestMessage['opt']>): Uint8Array =>
+    Buffer.concat([Buffer.from([0]), u16(TYPE.OPT, size, version, flags, options.length), options]);
   const additionals = additional.length + (opt === undefined ? 0 : 1);
   const header = u16(
     message.id ?? 0x1234,
@@ -101,7 +119,7 @@ export function buildMessage(message: TestMessage, compressOwners = false): Uint
   return new Uint8Array(
     Buffer.concat([
       header,
-      wireName(message.qname),
+      typeof message.qname === 'string' ? wireName(message.qname) : message.qname,
       question,
       ...[...answer, ...authority, ...additional].map(record),
       ...(opt === undefined ? [] : [optRecord(opt)]),
@@ -118,6 +136,20 @@ const NAMES_IN_DATA: ReadonlyMap<number, readonly [number, number]> = new Map([
   [TYPE.MX, [2, 1]],
   [TYPE.SRV, [6, 1]],
 ]);
+
+/** Text form of a record of the types that we publish, such as `a.mesos. 60 SRV 0 1 80 b.mesos.` */
+export function recordText({ name, type, class: klass, ttl, data }: ReadRecord): string {
+  assert.equal(klass, 1, 'records have class IN');
+  const head = `${name} ${ttl} ${typeMnemonic(type)}`;
+  const [first = '', ...rest] = data.split(' ');
+  const numbers = (hex: string, digits: number): string =>
+    (hex.match(new RegExp(`.{${digits}}`, 'g')) ?? []).map((part) => parseInt(part, 16)).join(' ');
+  if (type === TYPE.A) return `${head} ${numbers(data, 2).replaceAll(' ', '.')}`;
+  if (type === TYPE.AAAA) return `${head} ${(data.match(/.{4}/g) ?? []).join(':')}`;
+  if (type === TYPE.SRV) return `${head} ${numbers(first, 4)} ${rest.join(' ')}`;
+  if (type === TYPE.SOA) return `${head} ${first} ${rest[0] ?? ''} ${numbers(rest[1] ?? '', 8)}`;
+  return `${head} ${data}`;
+}
 
 /** A decoder of its own for checking what the code under test wrote; throws on any fault. */
 export function readMessage(bytes: Uint8Array): ReadMessage {
@@ -151,7 +183,7 @@ export function readMessage(bytes: Uint8Array): ReadMessage {
   const hasQuestion = view.readUInt16BE(4) > 0;
   const qname = hasQuestion ? name() : null;
   const qtype = hasQuestion ? number(2) : null;
-  if (hasQuestion) at += 2;
+  const qclass = hasQuestion ? number(2) : null;
   const answer = section(6);
   const authority = section(8);
   const all = section(10);
@@ -164,10 +196,19 @@ export function readMessage(bytes: Uint8Array): ReadMessage {
     tc: (flags & FLAG.TC) !== 0,
     qname,
     qtype,
+    qclass,
     answer,
     authority,
     additional: all.filter(({ type }) => type !== TYPE.OPT),
     opt: opt === undefined ? null : { size: opt.class, options: opt.data },
+    edns:
+      opt === undefined
+        ? null
+        : {
+            rcode: ((opt.ttl >>> 24) << 4) | (flags & 15),
+            version: (opt.ttl >>> 16) & 0xff,
+            flags: opt.ttl & 0xffff,
+          },
     trailing: view.length - at,
   };
 }
@@ -177,7 +218,7 @@ function readName(view: Buffer, start: number): [string, number] {
   let text = '';
   let at = start;
   let end = -1;
-  for (let hops = 0; ; ) {
+  for (let hops = 0; ;) {
     const length = view.readUInt8(at);
     if (length === 0) return [text === '' ? '.' : text, end < 0 ? at + 1 : end];
     if (length >= 0xc0) {

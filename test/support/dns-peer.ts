@@ -84,16 +84,18 @@ export async function openUpstream(script: Script, host = '127.0.0.1'): Promise<
     };
     answer(query, (reply) => udp.send(reply, port, address, () => undefined));
   });
+  let closing: Promise<void> | null = null;
+  const shutDown = async (): Promise<void> => {
+    for (const socket of connections) socket.destroy();
+    await Promise.all([
+      new Promise((resolve) => server.close(resolve)),
+      new Promise<void>((resolve) => udp.close(resolve)),
+    ]);
+  };
   return {
     address: { address: host, port: udp.address().port },
     received,
-    async close() {
-      for (const socket of connections) socket.destroy();
-      await Promise.all([
-        new Promise((resolve) => server.close(resolve)),
-        new Promise<void>((resolve) => udp.close(resolve)),
-      ]);
-    },
+    close: () => (closing ??= shutDown()),
   };
 }
 

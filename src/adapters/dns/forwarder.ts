@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { assert } from '../../core/base/assert.ts';
 import { DaemonError } from '../../core/base/daemon-error.ts';
 import type { SocketAddress } from '../../core/config/config.ts';
-import { HEADER_BYTES, RCODE } from '../../core/dns/constants.ts';
+import { HEADER_BYTES, RCODE, UDP_PLAIN_BYTES_MAX } from '../../core/dns/constants.ts';
 import { fitReply } from '../../core/dns/fit-reply.ts';
 import { locateRecords, questionEnd } from '../../core/dns/message-layout.ts';
 import { replyForClient } from '../../core/dns/upstream-reply.ts';
@@ -93,21 +93,32 @@ class OrderedForwarder implements Forwarder {
     for (const cancel of this.#cancels) cancel();
   }
 
-  async forward(
+  forward(
     query: Uint8Array,
     upstreams: readonly SocketAddress[],
     transport: 'udp' | 'tcp',
     clientLimitBytes: number,
   ): Promise<Uint8Array> {
+    // Outside the promise, so that nobody takes a broken invariant for a failed exchange.
     assert(query.length > HEADER_BYTES && questionEnd(query) > 0, 'a forwarded query is readable');
+    assert(clientLimitBytes >= UDP_PLAIN_BYTES_MAX, 'every client takes 512 octets');
+    // Not `slice`: on a Buffer that is a view.
+    return this.#forward(new Uint8Array(query), upstreams, transport, clientLimitBytes);
+  }
+
+  async #forward(
+    query: Uint8Array,
+    upstreams: readonly SocketAddress[],
+    transport: 'udp' | 'tcp',
+    clientLimitBytes: number,
+  ): Promise<Uint8Array> {
     if (this.#inflight >= this.#inflightMax) {
       const message = `${this.#inflight} forwarded queries wait already; the upstreams are too slow`;
       throw new DaemonError('upstream-failed', message);
     }
     this.#inflight++;
     try {
-      // Not `slice`: on a Buffer that is a view.
-      return await this.#askInOrder(new Uint8Array(query), upstreams, transport, clientLimitBytes);
+      return await this.#askInOrder(query, upstreams, transport, clientLimitBytes);
     } finally {
       this.#inflight--;
     }

@@ -152,6 +152,8 @@ export class TcpConnection {
       this.#socket.resume();
     } else {
       this.#paused = true;
+      // Now it is we who wait, so a begun message is not the client's fault.
+      this.#partialAt = null;
       this.#socket.pause();
       if (this.#mayRead) this.#nextTurn = setImmediate(() => this.#serve());
     }

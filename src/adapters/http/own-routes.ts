@@ -31,7 +31,7 @@ export const OWN_ROUTES: readonly Route[] = [
     dialect: 'hoplite',
     parameters: {},
     responses: {
-      200: anyJson('Path, code and value of each rejection.'),
+      200: jsonOf('Path, code and value of each rejection that is kept.', 'Rejections'),
       503: NO_VIEW,
     },
     handle: (api) => viewReply(api, { kind: 'rejections' }),
@@ -42,7 +42,7 @@ export const OWN_ROUTES: readonly Route[] = [
     dialect: 'hoplite',
     parameters: { name: 'A name in any case, with or without its final dot.' },
     responses: {
-      200: anyJson('The zone, the records and where they come from.'),
+      200: jsonOf('The answer, and where it comes from.', 'Explanation'),
       503: NO_VIEW,
     },
     handle: (api, { name = '' }) => viewReply(api, { kind: 'explain', name }),

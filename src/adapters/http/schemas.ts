@@ -55,6 +55,29 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       SRVs: { type: 'object', additionalProperties: strings },
     }),
   }),
+  Rejections: exactly({
+    total: count,
+    notShown: count,
+    rejections: listOf(exactly({ path: string, code: string, value: string })),
+  }),
+  // Names of ours have sources, others have upstreams; both say what becomes of a query.
+  Explanation: {
+    type: 'object',
+    properties: {
+      name: string,
+      zone: { type: ['string', 'null'] },
+      exists: { type: ['boolean', 'null'] },
+      outcome: string,
+      answer: {
+        anyOf: [exactly({ A: strings, AAAA: strings, SRV: strings }), { type: 'null' }],
+      },
+      ttlSeconds: count,
+      sources: listOf({ type: 'object' }),
+      sourcesNotShown: count,
+      forwardedTo: strings,
+    },
+    required: ['name', 'zone', 'exists', 'outcome'],
+  },
   SourceStatus: exactly({
     leader: { type: ['string', 'null'] },
     ageSeconds: { type: ['number', 'null'], minimum: 0 },
@@ -116,7 +139,7 @@ export function jsonOf(description: string, name: string, list?: 'list'): RouteR
 
 /** A JSON answer whose members are described elsewhere. */
 export function anyJson(description: string): RouteResponse {
-  return { description, contentType: JSON_TYPE, schema: { type: ['object', 'array'] } };
+  return { description, contentType: JSON_TYPE, schema: { type: 'object' } };
 }
 
 /** A text answer. */

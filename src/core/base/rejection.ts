@@ -13,10 +13,28 @@ export const REJECTED_VALUE_LENGTH_MAX = 120;
 
 /** Renders any value of the input for a `Rejection`. */
 export function rejectedValue(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value ?? null);
+  const text = typeof value === 'string' ? value : jsonStart(value, REJECTED_VALUE_LENGTH_MAX);
   return text.length <= REJECTED_VALUE_LENGTH_MAX
     ? text
     : `${text.slice(0, REJECTED_VALUE_LENGTH_MAX - 1)}…`;
+}
+
+/**
+ * JSON of a value, left unfinished once it is longer than `room`. Unlike JSON.stringify it stays out
+ * of the rest of a huge value, and a hostile `[[[[…` does not overflow the stack: every level down
+ * takes a character of the room.
+ */
+function jsonStart(value: unknown, room: number): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  const isList = Array.isArray(value);
+  let text = isList ? '[' : '{';
+  for (const [key, member] of Object.entries(value)) {
+    if (text.length > room) return text;
+    if (text.length > 1) text += ',';
+    if (!isList) text += `${JSON.stringify(key)}:`;
+    text += jsonStart(member, room - text.length);
+  }
+  return text + (isList ? ']' : '}');
 }
 
 /** How many rejections are kept with their text; more are only counted. */

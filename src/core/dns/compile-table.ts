@@ -29,6 +29,8 @@ const AAAA_BYTES = RECORD_HEAD_BYTES + 16;
 
 /** Mark of nodes that were not looked at yet. */
 const UNSEEN = -1;
+/** Instead of a node that does not exist. */
+const NO_NODE = -1;
 
 const align = (bytes: number): number => (bytes + 3) & ~3;
 
@@ -142,17 +144,15 @@ class Compiler {
     }
     const collected = store.nodeCount;
     const path: number[] = [];
-    for (let start = 0; start < collected; start++) {
-      if (store.firstRecord[start] === NO_RECORD || zones[start] !== UNSEEN) continue;
+    const climb = (start: number): void => {
       let depth = 0;
       let node = start;
       while (zones[node] === UNSEEN) {
         zones[node] = NO_ZONE;
         path[depth++] = node;
-        const label = store.names[store.nameAt[node]!]!;
-        const rest = store.nameLength[node]! - label - 1;
-        if (label === 0 || !zoneSizes.some((size) => rest >= size)) break;
-        node = store.ancestor(node, label + 1);
+        const parent = this.#parent(node, zoneSizes);
+        if (parent === NO_NODE) break;
+        node = parent;
         if (node === zones.length) zones.push(UNSEEN);
       }
       const zone = zones[node]!;
@@ -160,12 +160,30 @@ class Compiler {
         const member = path[i]!;
         zones[member] = zone;
         // Outside our zones nothing is answered, so there is nothing between names either.
-        if (zone !== NO_ZONE || member === start) published.push(member);
+        if (zone !== NO_ZONE || store.firstRecord[member] !== NO_RECORD) published.push(member);
       }
+    };
+    for (let start = 0; start < collected; start++) {
+      if (store.firstRecord[start] !== NO_RECORD) climb(start);
+    }
+    // A zone within a zone: the names between their apexes exist too.
+    for (const apex of this.#apexes) {
+      const parent = this.#parent(apex.node, zoneSizes);
+      if (parent === zones.length) zones.push(UNSEEN);
+      if (parent !== NO_NODE) climb(parent);
     }
     this.#zone = Uint16Array.from(zones, (zone) => (zone === UNSEEN ? NO_ZONE : zone));
     this.#offset = new Uint32Array(store.nodeCount);
     return published;
+  }
+
+  /** Node one label up; NO_NODE if that is shorter than every apex, and so in no zone. */
+  #parent(node: number, zoneSizes: readonly number[]): number {
+    const store = this.#store;
+    const label = store.names[store.nameAt[node]!]!;
+    const rest = store.nameLength[node]! - label - 1;
+    if (label === 0 || !zoneSizes.some((size) => rest >= size)) return NO_NODE;
+    return store.ancestor(node, label + 1);
   }
 
   #nodeBytes(node: number): number {

@@ -11,6 +11,10 @@ export const RECORDS_MAX = 4_000_000;
 
 export const RECORD_KIND = { A: 0, AAAA: 1, SRV: 2 } as const;
 
+/** Room that a store starts with; it doubles as needed. */
+const NODES_FIRST = 1 << 10;
+const RECORDS_FIRST = 1 << 11;
+
 /** End of a list of records. */
 export const NO_RECORD = -1;
 
@@ -23,20 +27,22 @@ export class RecordStore implements RecordSink {
   /** Octets of all names in lower-case wire form, one behind the other. */
   names: Uint8Array = new Uint8Array(1 << 16);
   /** Per node: where its name starts, how long it is, its hash, its newest record. */
-  readonly nameAt: number[] = [];
-  readonly nameLength: number[] = [];
-  readonly hash: number[] = [];
-  readonly firstRecord: number[] = [];
+  nameAt: Int32Array = new Int32Array(NODES_FIRST);
+  nameLength: Int32Array = new Int32Array(NODES_FIRST);
+  hash: Int32Array = new Int32Array(NODES_FIRST);
+  firstRecord: Int32Array = new Int32Array(NODES_FIRST);
   /** Per record: kind, address index or port, target node or -1, next record of the owner. */
-  readonly kind: number[] = [];
-  readonly value: number[] = [];
-  readonly target: number[] = [];
-  readonly nextRecord: number[] = [];
+  kind: Int32Array = new Int32Array(RECORDS_FIRST);
+  value: Int32Array = new Int32Array(RECORDS_FIRST);
+  target: Int32Array = new Int32Array(RECORDS_FIRST);
+  nextRecord: Int32Array = new Int32Array(RECORDS_FIRST);
   readonly addresses: IpAddress[] = [];
+  nodeCount = 0;
+  recordCount = 0;
 
-  readonly #owner: number[] = [];
+  #owner: Int32Array = new Int32Array(RECORDS_FIRST);
   readonly #addressIndex = new Map<string, number>();
-  readonly #onDefect: (name: OwnerName, defect: NameDefect | 'record-limit') => void;
+  #onDefect: (name: OwnerName, defect: NameDefect | 'record-limit') => void;
   readonly #encoder = new NameEncoder();
   /** The target named last and its node: ports of one task share it. */
   #lastTarget: OwnerName = '';
@@ -51,12 +57,17 @@ export class RecordStore implements RecordSink {
     this.#onDefect = onDefect;
   }
 
-  get nodeCount(): number {
-    return this.nameAt.length;
-  }
-
-  get recordCount(): number {
-    return this.kind.length;
+  /** Forgets everything but keeps the memory, for the next generation. */
+  reset(onDefect: (name: OwnerName, defect: NameDefect | 'record-limit') => void): void {
+    this.#onDefect = onDefect;
+    this.nodeCount = 0;
+    this.recordCount = 0;
+    this.addresses.length = 0;
+    this.#addressIndex.clear();
+    this.#lastTarget = '';
+    this.#namesEnd = 0;
+    this.#nodeSlots.fill(0);
+    this.#recordSlots.fill(0);
   }
 
   /** Adds an A or AAAA record; false if it was there already or cannot be published. */
@@ -105,21 +116,22 @@ export class RecordStore implements RecordSink {
     let slot = this.#nodeSlot(hash, bytes, at, length);
     const found = this.#nodeSlots[slot]! - 1;
     if (found >= 0) return found;
-    const node = this.nameAt.length;
+    const node = this.nodeCount++;
+    if (node === this.nameAt.length) this.#growNodes();
     if (this.#namesEnd + length > this.names.length) {
       const larger = new Uint8Array(2 * this.names.length);
       larger.set(this.names);
       this.names = larger;
     }
     for (let i = 0; i < length; i++) this.names[this.#namesEnd + i] = bytes[at + i]!;
-    this.nameAt.push(this.#namesEnd);
-    this.nameLength.push(length);
-    this.hash.push(hash);
-    this.firstRecord.push(NO_RECORD);
+    this.nameAt[node] = this.#namesEnd;
+    this.nameLength[node] = length;
+    this.hash[node] = hash;
+    this.firstRecord[node] = NO_RECORD;
     this.#namesEnd += length;
-    if (2 * (node + 1) > this.#nodeSlots.length) {
+    if (2 * this.nodeCount > this.#nodeSlots.length) {
       this.#growNodeSlots();
-      slot = this.#nodeSlot(hash, this.names, this.nameAt[node]!, length);
+      slot = this.#nodeSlot(hash, this.names, this.nameAt[node], length);
     }
     this.#nodeSlots[slot] = node + 1;
     return node;
@@ -138,10 +150,25 @@ export class RecordStore implements RecordSink {
     }
   }
 
+  #growNodes(): void {
+    this.nameAt = doubled(this.nameAt);
+    this.nameLength = doubled(this.nameLength);
+    this.hash = doubled(this.hash);
+    this.firstRecord = doubled(this.firstRecord);
+  }
+
+  #growRecords(): void {
+    this.#owner = doubled(this.#owner);
+    this.kind = doubled(this.kind);
+    this.value = doubled(this.value);
+    this.target = doubled(this.target);
+    this.nextRecord = doubled(this.nextRecord);
+  }
+
   #growNodeSlots(): void {
     const slots = new Int32Array(2 * this.#nodeSlots.length);
     const mask = slots.length - 1;
-    for (let node = 0; node < this.hash.length - 1; node++) {
+    for (let node = 0; node < this.nodeCount - 1; node++) {
       let slot = this.hash[node]! & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = node + 1;
@@ -150,7 +177,7 @@ export class RecordStore implements RecordSink {
   }
 
   #add(owner: number, kind: number, value: number, target: number): boolean {
-    if (2 * (this.kind.length + 1) > this.#recordSlots.length) this.#growRecordSlots();
+    if (2 * (this.recordCount + 1) > this.#recordSlots.length) this.#growRecordSlots();
     const mask = this.#recordSlots.length - 1;
     let slot = recordHash(owner, kind, value, target) & mask;
     for (; this.#recordSlots[slot] !== 0; slot = (slot + 1) & mask) {
@@ -164,17 +191,19 @@ export class RecordStore implements RecordSink {
         return false;
       }
     }
-    const record = this.kind.length;
+    const record = this.recordCount;
     if (record >= RECORDS_MAX) {
       this.#onDefect('', 'record-limit');
       return false;
     }
+    if (record === this.kind.length) this.#growRecords();
+    this.recordCount++;
     this.#recordSlots[slot] = record + 1;
-    this.#owner.push(owner);
-    this.kind.push(kind);
-    this.value.push(value);
-    this.target.push(target);
-    this.nextRecord.push(this.firstRecord[owner]!);
+    this.#owner[record] = owner;
+    this.kind[record] = kind;
+    this.value[record] = value;
+    this.target[record] = target;
+    this.nextRecord[record] = this.firstRecord[owner]!;
     this.firstRecord[owner] = record;
     return true;
   }
@@ -182,7 +211,7 @@ export class RecordStore implements RecordSink {
   #growRecordSlots(): void {
     const slots = new Int32Array(2 * this.#recordSlots.length);
     const mask = slots.length - 1;
-    for (let record = 0; record < this.kind.length; record++) {
+    for (let record = 0; record < this.recordCount; record++) {
       const { kind, value, target } = this;
       const hash = recordHash(this.#owner[record]!, kind[record]!, value[record]!, target[record]!);
       let slot = hash & mask;
@@ -191,6 +220,12 @@ export class RecordStore implements RecordSink {
     }
     this.#recordSlots = slots;
   }
+}
+
+function doubled(column: Int32Array): Int32Array {
+  const larger = new Int32Array(2 * column.length);
+  larger.set(column);
+  return larger;
 }
 
 /** Mixes what makes a record the same as another. */

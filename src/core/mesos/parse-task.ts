@@ -79,14 +79,14 @@ function hostPorts(task: JsonObject, path: string, rejections: RejectionList): r
   return ports;
 }
 
-/** TASK_RUNNING status with the greatest timestamp, the first of equals. */
+/** TASK_RUNNING status with the greatest timestamp (0 if it has none), the first of equals. */
 function newestRunning(statuses: unknown): JsonObject | null {
   let newest: JsonObject | null = null;
   let newestTime = -1;
   for (const value of asArray(statuses) ?? NONE) {
     const status = asObject(value);
     if (status?.['state'] !== 'TASK_RUNNING') continue;
-    const time = status['timestamp'];
+    const time = status['timestamp'] ?? 0;
     if (typeof time !== 'number' || !(time > newestTime)) continue;
     newest = status;
     newestTime = time;

@@ -5,7 +5,7 @@ import type { AnswerTable } from '../dns/answer-table.ts';
 import { TYPE } from '../dns/constants.ts';
 import { formatWireName, type OwnerName, parseWireName } from '../dns/name.ts';
 import type { RecordSink } from '../dns/zone.ts';
-import { addressTexts, findNode, nodeServices } from './table-records.ts';
+import { addressTexts, findNode, nodeName, nodeServices } from './table-records.ts';
 import { emitRecords, type ZoneSettings } from './zone-view.ts';
 
 /** Most tasks listed for one name; a service of thousands needs no longer explanation. */
@@ -47,7 +47,9 @@ export function explainView(
           AAAA: addressTexts(table, node, TYPE.AAAA),
           SRV: nodeServices(table, node).map(({ target, port }) => `${target}:${port}`),
         };
-  const { sources, total } = sourcesOf(catalog, settings, owner);
+  // Record generators write names without the escapes of presentation form.
+  const plainOwner = node === 0 ? owner : nodeName(table, node);
+  const { sources, total } = sourcesOf(catalog, settings, plainOwner);
   return {
     name: owner,
     zone: `${settings.dns.domain}.`,

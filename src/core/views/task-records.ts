@@ -95,8 +95,8 @@ function discoveryRecords(
     const protocols = protocolLabels(port.protocol, config.labels);
     const owner = (protocol: string): string => `_${text}._${protocol}${own}`;
     for (const protocol of protocols) sink.service(owner(protocol), target, location.port);
-    if (port.name === '') continue;
     const portLabel = label(port.name, config.labels);
+    if (portLabel === '') continue;
     for (const protocol of protocols) {
       sink.service(`_${portLabel}.${owner(protocol)}`, target, location.port);
     }

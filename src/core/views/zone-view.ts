@@ -3,7 +3,7 @@ import type { RejectionList } from '../base/rejection.ts';
 import type { Catalog, CatalogTask } from '../catalog/catalog.ts';
 import type { Config } from '../config/config.ts';
 import type { NameDefect, OwnerName } from '../dns/name.ts';
-import { RecordStore } from '../dns/record-store.ts';
+import type { RecordStore } from '../dns/record-store.ts';
 import type { RecordSink, ZoneTerms } from '../dns/zone.ts';
 import {
   agentRecords,
@@ -45,14 +45,15 @@ export function zoneTerms({ dns }: ZoneSettings): ZoneTerms {
   };
 }
 
-/** Every record of the cluster; what cannot be published is rejected with its origin. */
+/** Every record of the cluster in `store`; what cannot be published is rejected with its origin. */
 export function collectRecords(
   catalog: Catalog,
   settings: ZoneSettings,
   rejections: RejectionList,
+  store: RecordStore,
 ): RecordStore {
   let origin = '';
-  const store = new RecordStore((name: OwnerName, defect: NameDefect | 'record-limit') => {
+  store.reset((name: OwnerName, defect: NameDefect | 'record-limit') => {
     rejections.add(origin, defect === 'record-limit' ? defect : `name-${defect}`, name);
   });
   emitRecords(catalog, settings, store, rejections, (path) => (origin = path));

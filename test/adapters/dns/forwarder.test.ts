@@ -22,9 +22,9 @@ const QUERY = buildMessage({ id: 0x1111, qname: 'Ok.eXample.', opt: { size: 1232
 
 /** A reply to `query` with its id and question. */
 function replyTo({ message }: ReceivedQuery, rest: Partial<TestMessage> = {}): Uint8Array {
-  const { id, qname, qtype } = readMessage(message);
-  assert.ok(qname !== null && qtype !== null);
-  return buildMessage({ id, flags: RESPONSE, qname, qtype, ...rest });
+  const { id, qname, qtype, qclass } = readMessage(message);
+  assert.ok(qname !== null && qtype !== null && qclass !== null);
+  return buildMessage({ id, flags: RESPONSE, qname, qtype, qclass, ...rest });
 }
 
 /** Answers with `count` addresses. */
@@ -189,7 +189,10 @@ test('forged replies from another port or address never reach the exchange', asy
 test('after 20 wrong replies the same upstream is asked over TCP, where guessing is hard', async (t) => {
   const { forwarder, exchanges, upstream } = open(t);
   const main = await upstream((query, reply) => {
-    if (query.protocol === 'tcp') return addresses(4)(query, reply);
+    if (query.protocol === 'tcp') {
+      addresses(4)(query, reply);
+      return;
+    }
     const { id } = readMessage(query.message);
     for (let i = 1; i <= 20; i++) reply(replyTo(query, { id: id ^ i }));
   });
@@ -285,7 +288,10 @@ test('a truncated reply over UDP is fetched whole over TCP from the same upstrea
 test('a truncated reply that is cut inside a record is fetched over TCP too', async (t) => {
   const { forwarder, upstream } = open(t);
   const first = await upstream((query, reply) => {
-    if (query.protocol === 'tcp') return addresses(3)(query, reply);
+    if (query.protocol === 'tcp') {
+      addresses(3)(query, reply);
+      return;
+    }
     const whole = replyTo(query, {
       flags: RESPONSE | FLAG.TC,
       answer: addressRecords('ok.example.', 3),
@@ -391,6 +397,14 @@ test('an upstream that closes the connection without a reply has failed', async 
   await main.close();
   assert.match((await failure).message, /disconnected/);
   assert.deepEqual(outcomes(exchanges), ['tcp disconnected']);
+});
+
+test('a query that cannot be read, or a limit below 512, is a broken invariant', (t) => {
+  const { forwarder } = open(t);
+  const forward = (query: Uint8Array, limit: number) => () =>
+    void forwarder.forward(query, [], 'udp', limit);
+  assert.throws(forward(QUERY.subarray(0, 14), 512), /readable/);
+  assert.throws(forward(QUERY, 511), /512/);
 });
 
 test('beyond the bound a forward fails at once, and there is room again afterwards', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ROUTES } from '../../../src/adapters/http/routes.ts';
 import { DaemonError } from '../../../src/core/base/daemon-error.ts';
-import { SECRET, STATUS, startApi } from './test-api.ts';
+import { SECRET, STATUS, VIEWS, startApi } from './test-api.ts';
 
 interface ErrorBody {
   readonly error: { readonly code: string; readonly message: string };
@@ -53,9 +53,8 @@ test('/readyz names what is degraded while it is ready', async (t) => {
 
 test('/v1/explain asks for the decoded name as it was given', async (t) => {
   const api = await startApi(t);
-  assert.deepEqual(JSON.parse((await api.get('/v1/explain/Web.%6Darathon.mesos.')).body), {
-    shown: { kind: 'explain', name: 'Web.marathon.mesos.' },
-  });
+  assert.equal((await api.get('/v1/explain/Web.%6Darathon.mesos.')).body, VIEWS.explain);
+  assert.deepEqual(api.source.asked, [{ kind: 'explain', name: 'Web.marathon.mesos.' }]);
 });
 
 test('a view that the worker cannot render is 503 with the code and what to do', async (t) => {

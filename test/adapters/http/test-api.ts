@@ -122,9 +122,28 @@ const SERVICES: Readonly<Record<string, readonly ServiceAnswer[]>> = {
   ],
 };
 
-export const AXFR_TEXT: string =
-  '{"TTL":60,"Serial":7,"RefreshSeconds":30,"Mname":"ns1.mesos.","Rname":"root.ns1.mesos.",' +
-  '"Domain":"mesos","Records":{"As":{"web.marathon.mesos.":["10.0.0.1"]},"AAAAs":{},"SRVs":{}}}';
+/** What the worker renders; text, so that a test can see that it is passed on as it is. */
+export const VIEWS: Readonly<Record<ViewRequest['kind'], string>> = {
+  axfr: `{
+ "TTL": 60, "Serial": 7, "RefreshSeconds": 30,
+ "Mname": "ns1.mesos.", "Rname": "root.ns1.mesos.", "Domain": "mesos",
+ "Records": {"As": {"web.marathon.mesos.": ["10.0.0.1"]}, "AAAAs": {}, "SRVs": {}}
+}`,
+  enumerate: `{
+ "frameworks": [{"tasks": [{"name": "web", "id": "web.1", "records": [
+  {"name": "web.marathon.mesos.", "host": "10.0.0.1", "rtype": "A"}
+ ]}], "name": "marathon"}]
+}`,
+  records: '[{"name": "web.marathon.mesos.", "host": "10.0.0.1", "rtype": "A"}]',
+  rejections: `{"total": 2, "notShown": 1, "rejections": [
+ {"path": "frameworks[0].tasks[3].discovery.ports[0]", "code": "port-out-of-range", "value": "70000"}
+]}`,
+  explain: `{
+ "name": "web.marathon.mesos.", "zone": "mesos.", "exists": true, "outcome": "1 A",
+ "answer": {"A": ["10.0.0.1"], "AAAA": [], "SRV": []}, "ttlSeconds": 60,
+ "sources": [{"path": "frameworks[0].tasks[0]", "records": ["A 10.0.0.1"]}], "sourcesNotShown": 0
+}`,
+};
 
 /** A cluster of a few names; each member can be replaced while the server runs. */
 export interface TestSource extends ApiSource {
@@ -132,19 +151,25 @@ export interface TestSource extends ApiSource {
   hosts: (name: string) => readonly HostAnswer[];
   services: (name: string) => readonly ServiceAnswer[];
   view: (request: ViewRequest) => Promise<string>;
+  /** Views that were asked for. */
+  readonly asked: ViewRequest[];
 }
 
 function createTestSource(): TestSource {
   const bare = (name: string): string => name.toLowerCase().replace(/\.$/, '');
   const current = { config: CONFIG, status: STATUS };
+  const asked: ViewRequest[] = [];
   return {
     current,
     config: () => current.config,
     status: () => current.status,
     hosts: (name) => (HOSTS[bare(name)] ?? []).map((ip) => ({ host: `${bare(name)}.`, ip })),
     services: (name) => SERVICES[bare(name)] ?? [],
-    view: (request) =>
-      Promise.resolve(request.kind === 'axfr' ? AXFR_TEXT : JSON.stringify({ shown: request })),
+    asked,
+    view: (request) => {
+      asked.push(request);
+      return Promise.resolve(VIEWS[request.kind]);
+    },
   };
 }
 

@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Histogram, Registry } from 'prom-client';
+import { createMetrics } from '../../src/adapters/metrics.ts';
+import type { Metrics } from '../../src/adapters/metrics.ts';
+import { HistogramTally } from '../../src/adapters/metrics/tally.ts';
+import type { DnsObservation, Status } from '../../src/core/ports.ts';
+import { STATUS } from './http/test-api.ts';
+
+const create = (): Metrics => createMetrics({ version: '1.2.3', nodeVersion: 'v20.20.2' });
+
+const QUERY: DnsObservation = {
+  protocol: 'udp',
+  family: 4,
+  zone: 'mesos.',
+  qtype: 1,
+  rcode: 0,
+  requestBytes: 40,
+  responseBytes: 120,
+  durationMs: 0.3,
+};
+
+type Samples = ReadonlyMap<string, number>;
+
+const SAMPLE = /^([a-z][a-z0-9_]*(?:\{(?:[a-z]+="[^"\n]*",?)+\})?) (\S+)$/;
+
+/** Samples by name and labels, labels in the order of the text; fails on text that is none. */
+async function scrape(metrics: Metrics): Promise<Samples> {
+  const samples = new Map<string, number>();
+  for (const line of (await metrics.promText()).split('\n')) {
+    if (line === '' || line.startsWith('# ')) continue;
+    const match = SAMPLE.exec(line);
+    assert.ok(match, `not a sample: ${line}`);
+    assert.ok(!samples.has(match[1]!), `twice: ${line}`);
+    samples.set(match[1]!, Number(match[2]));
+  }
+  return samples;
+}
+
+const seriesOf = (samples: Samples, name: string): string[] =>
+  [...samples.keys()].filter((key) => key === name || key.startsWith(`${name}{`));
+
+test('a DNS exchange is counted by zone, protocol, family, type and response code', async () => {
+  const metrics = create();
+  metrics.observeDns(QUERY);
+  metrics.observeDns(QUERY);
+  metrics.observeDns({ ...QUERY, protocol: 'tcp', family: 6, qtype: 33, rcode: 3 });
+  metrics.observeDns({ ...QUERY, zone: '.', qtype: 28, rcode: 2 });
+  const samples = await scrape(metrics);
+  const requests = 'hoplite_dns_requests_total';
+  assert.equal(samples.get(`${requests}{zone="mesos.",proto="udp",family="1",type="A"}`), 2);
+  assert.equal(samples.get(`${requests}{zone="mesos.",proto="tcp",family="2",type="SRV"}`), 1);
+  assert.equal(samples.get(`${requests}{zone=".",proto="udp",family="1",type="AAAA"}`), 1);
+  assert.equal(seriesOf(samples, requests).length, 3);
+  const responses = 'hoplite_dns_responses_total';
+  assert.equal(samples.get(`${responses}{zone="mesos.",rcode="NOERROR"}`), 2);
+  assert.equal(samples.get(`${responses}{zone="mesos.",rcode="NXDOMAIN"}`), 1);
+  assert.equal(samples.get(`${responses}{zone=".",rcode="SERVFAIL"}`), 1);
+});
+
+test('DNS durations fall into buckets of 0.25 ms doubling, sizes into theirs', async () => {
+  const metrics = create();
+  for (const durationMs of [0.1, 0.25, 0.3, 1e9]) metrics.observeDns({ ...QUERY, durationMs });
+  const samples = await scrape(metrics);
+  const seconds = 'hoplite_dns_request_duration_seconds';
+  const buckets = seriesOf(samples, `${seconds}_bucket`);
+  assert.deepEqual(
+    buckets.map((key) => /le="([^"]*)"/.exec(key)?.[1]),
+    [...Array.from({ length: 16 }, (_, power) => String(0.00025 * 2 ** power)), '+Inf'],
+  );
+  assert.deepEqual(
+    buckets.map((key) => samples.get(key)),
+    [2, ...Array<number>(15).fill(3), 4],
+  );
+  assert.equal(samples.get(`${seconds}_count{zone="mesos."}`), 4);
+  assert.ok(Math.abs(samples.get(`${seconds}_sum{zone="mesos."}`)! - 1_000_000.00065) < 1e-3);
+  const labels = 'zone="mesos.",proto="udp"';
+  assert.equal(samples.get(`hoplite_dns_request_size_bytes_sum{${labels}}`), 160);
+  assert.equal(samples.get(`hoplite_dns_response_size_bytes_bucket{le="128",${labels}}`), 4);
+  assert.equal(samples.get(`hoplite_dns_response_size_bytes_bucket{le="64",${labels}}`), 0);
+});
+
+test('no question a client can ask makes the DNS metrics grow without end', async () => {
+  const metrics = create();
+  for (let qtype = 0; qtype < 65_536; qtype++) {
+    metrics.observeDns({ ...QUERY, qtype, rcode: qtype % 4096 });
+  }
+  const samples = await scrape(metrics);
+  const types = seriesOf(samples, 'hoplite_dns_requests_total');
+  assert.ok(types.length <= 30, `${types.length} types`);
+  const other = 'hoplite_dns_requests_total{zone="mesos.",proto="udp",family="1",type="other"}';
+  assert.equal(samples.get(other), 65_536 - (types.length - 1));
+  assert.ok(seriesOf(samples, 'hoplite_dns_responses_total').length <= 20);
+});
+
+test('zones, upstreams and reasons past their bound share one label', async () => {
+  const metrics = create();
+  for (let n = 0; n < 500; n++) {
+    metrics.observeDns({ ...QUERY, zone: `zone${n}.` });
+    metrics.observeForward({ to: `10.0.${n >> 8}.${n & 255}:53`, rcode: 0, durationMs: 1 });
+    metrics.countForwardFailure('10.0.0.0:53', `reason${n}`);
+    metrics.countDnsDrop(`reason${n}`);
+  }
+  const samples = await scrape(metrics);
+  assert.equal(seriesOf(samples, 'hoplite_dns_request_duration_seconds_count').length, 65);
+  assert.equal(samples.get('hoplite_dns_request_duration_seconds_count{zone="other"}'), 436);
+  assert.equal(samples.get('hoplite_forward_requests_total{to="other",rcode="NOERROR"}'), 436);
+  assert.equal(seriesOf(samples, 'hoplite_forward_failures_total').length, 33);
+  assert.equal(samples.get('hoplite_dns_dropped_total{reason="other"}'), 468);
+});
+
+test('a duration that is not a number does not spoil the sum', async () => {
+  const metrics = create();
+  metrics.observeDns({ ...QUERY, durationMs: Number.NaN });
+  metrics.observeDns({ ...QUERY, durationMs: -5 });
+  metrics.observeDns({ ...QUERY, durationMs: 1000 });
+  const samples = await scrape(metrics);
+  assert.equal(samples.get('hoplite_dns_request_duration_seconds_sum{zone="mesos."}'), 1);
+  assert.equal(samples.get('hoplite_dns_request_duration_seconds_count{zone="mesos."}'), 3);
+});
+
+test('a tallied histogram says the same as one of prom-client', async () => {
+  const value = fc.oneof(
+    fc.constantFrom(0, 1, 2, 4, 8, 9),
+    fc.double({ min: 0, max: 20, noNaN: true }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(value), fc.array(value), async (first, second) => {
+      const options = { name: 'sizes', help: 'Sizes.', labelNames: ['zone'] as const };
+      const [ours, theirs] = [new Registry(), new Registry()];
+      const buckets = [1, 2, 4, 8];
+      const tally = new HistogramTally({ ...options, buckets, registry: ours });
+      const reference = new Histogram({ ...options, buckets, registers: [theirs] });
+      for (const [zone, values] of [['a', first] as const, ['b', second] as const]) {
+        const cell = tally.cell({ zone });
+        reference.zero({ zone });
+        for (const each of values) {
+          cell.observe(each);
+          reference.observe({ zone }, each);
+        }
+      }
+      assert.equal(await ours.metrics(), await theirs.metrics());
+    }),
+    { numRuns: 100 },
+  );
+});
+
+const STATUS_SAMPLES: Readonly<Record<string, number>> = {
+  hoplite_ready: 1,
+  hoplite_source_age_seconds: 4,
+  hoplite_source_consecutive_failures: 0,
+  hoplite_source_state_bytes: 1_114_112,
+  hoplite_generation_serial: 1795252234,
+  hoplite_generation_names: 1842,
+  hoplite_generation_records: 5120,
+  hoplite_generation_tasks: 411,
+  hoplite_generation_agents: 40,
+  hoplite_generation_frameworks: 3,
+  hoplite_generation_rejections: 2,
+};
+
+test('S06: the age of the state and the readiness are read from the status at each scrape', async () => {
+  const metrics = create();
+  let status: Status = STATUS;
+  metrics.readStatusFrom(() => status);
+  for (const [name, value] of Object.entries(STATUS_SAMPLES)) {
+    assert.equal((await scrape(metrics)).get(name), value, name);
+  }
+  status = { ...STATUS, ready: false, source: { ...STATUS.source, ageSeconds: 400 } };
+  const samples = await scrape(metrics);
+  assert.equal(samples.get('hoplite_ready'), 0);
+  assert.equal(samples.get('hoplite_source_age_seconds'), 400);
+});
+
+test('what there is no value for yet is absent instead of 0', async () => {
+  const metrics = create();
+  assert.equal((await scrape(metrics)).has('hoplite_ready'), false);
+  let status: Status = STATUS;
+  metrics.readStatusFrom(() => status);
+  await scrape(metrics);
+  status = {
+    ...STATUS,
+    ready: false,
+    source: { ...STATUS.source, ageSeconds: null },
+    generation: null,
+  };
+  const samples = await scrape(metrics);
+  assert.equal(samples.get('hoplite_ready'), 0);
+  for (const name of Object.keys(STATUS_SAMPLES)) {
+    const shown = name === 'hoplite_ready' || name.endsWith('_failures');
+    assert.equal(samples.has(name), shown, name);
+  }
+});
+
+test('forwarding, polls, generations, reloads and HTTP answers are counted', async () => {
+  const metrics = create();
+  metrics.observeForward({ to: '10.0.0.2:53', rcode: 3, durationMs: 12 });
+  metrics.countForwardFailure('10.0.0.2:53', 'timeout');
+  metrics.setForwardInflight(7);
+  metrics.countForwardReject();
+  metrics.observePoll('success', 80);
+  metrics.observePoll('master-timeout', 10_000);
+  metrics.observeBuild('parse', 8);
+  metrics.countGeneration();
+  metrics.countConfigReload('failure');
+  metrics.countDnsDrop('malformed');
+  metrics.setDnsTcpConnections(3);
+  metrics.observeHttp('/v1/hosts/:host', 200);
+  const samples = await scrape(metrics);
+  const expected: Readonly<Record<string, number>> = {
+    'hoplite_build_info{version="1.2.3",nodeversion="v20.20.2"}': 1,
+    'hoplite_forward_requests_total{to="10.0.0.2:53",rcode="NXDOMAIN"}': 1,
+    'hoplite_forward_request_duration_seconds_sum{to="10.0.0.2:53"}': 0.012,
+    'hoplite_forward_failures_total{to="10.0.0.2:53",reason="timeout"}': 1,
+    hoplite_forward_inflight: 7,
+    hoplite_forward_rejects_total: 1,
+    'hoplite_source_polls_total{result="success"}': 1,
+    'hoplite_source_polls_total{result="master-timeout"}': 1,
+    hoplite_source_poll_duration_seconds_count: 2,
+    hoplite_source_poll_duration_seconds_sum: 10.08,
+    'hoplite_generation_build_duration_seconds_sum{phase="parse"}': 0.008,
+    hoplite_generations_published_total: 1,
+    'hoplite_config_reloads_total{result="failure"}': 1,
+    'hoplite_dns_dropped_total{reason="malformed"}': 1,
+    hoplite_dns_tcp_connections: 3,
+    'hoplite_http_requests_total{route="/v1/hosts/:host",code="200"}': 1,
+  };
+  for (const [name, value] of Object.entries(expected)) {
+    assert.equal(samples.get(name), value, name);
+  }
+});
+
+test('the text holds the metrics of Node too, event-loop lag among them', async () => {
+  const metrics = create();
+  const samples = await scrape(metrics);
+  assert.ok(samples.has('nodejs_eventloop_lag_p99_seconds'));
+  assert.ok(samples.has('process_resident_memory_bytes'));
+  assert.equal(metrics.contentType, 'text/plain; version=0.0.4; charset=utf-8');
+});
+
+test('two sets of metrics do not share a registry', async () => {
+  const [first, second] = [create(), create()];
+  first.countGeneration();
+  assert.equal((await scrape(second)).get('hoplite_generations_published_total'), 0);
+});

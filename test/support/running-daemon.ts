@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
+import { systemClock } from '../../src/adapters/clock.ts';
+import { createLog } from '../../src/adapters/log.ts';
+import type { Config, SocketAddress } from '../../src/core/config/config.ts';
+import { parseConfig } from '../../src/core/config/parse-config.ts';
+import { FLAG, TYPE, typeMnemonic } from '../../src/core/dns/constants.ts';
+import type { Clock, Status } from '../../src/core/ports.ts';
+import { Daemon } from '../../src/daemon/daemon.ts';
+import type { Cleanup } from './cleanup.ts';
+import { buildMessage, readMessage, type ReadMessage, type ReadRecord } from './dns-message.ts';
+import { openTcpClient, openUdpClient } from './dns-peer.ts';
+import { waitUntil } from './wait-until.ts';
+
+/** One line of the log. */
+export type LogLine = Readonly<Record<string, unknown>> & {
+  readonly event: string;
+  readonly level: string;
+};
+
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** How a question is put, besides name and type. */
+export interface Asking {
+  readonly overTcp?: boolean;
+  /** Size in an OPT record; without it there is none. */
+  readonly edns?: number;
+  readonly flags?: number;
+  readonly qclass?: number;
+}
+
+/** A daemon in this process, asked through its sockets. */
+export interface RunningDaemon {
+  readonly daemon: Daemon;
+  readonly config: Config;
+  readonly logged: readonly LogLine[];
+  status(): Status;
+  /** Where it answers DNS, both protocols. */
+  readonly dns: SocketAddress;
+  readonly httpPort: number;
+  /** The answer to one question. */
+  ask(qname: string, qtype?: number, asking?: Asking): Promise<ReadMessage>;
+  /** The answer section as texts such as `A 10.0.0.1`, sorted. */
+  answers(qname: string, qtype?: number, asking?: Asking): Promise<string[]>;
+  /** What comes back for any octets. */
+  askBytes(message: Uint8Array, overTcp?: boolean): Promise<Uint8Array>;
+  http(path: string, method?: string, headers?: Record<string, string>): Promise<HttpReply>;
+  /** Body of a path that answers 200 with JSON. */
+  json(path: string): Promise<unknown>;
+}
+
+export interface StartOptions {
+  readonly clock?: Clock;
+  readonly resolvConf?: string;
+  /** Do not wait for the first generation. */
+  readonly unready?: boolean;
+}
+
+/** A good configuration of either format; listeners are on loopback at ports that are free. */
+export function daemonConfig(parts: Readonly<Record<string, unknown>>): Config {
+  const native = {
+    forward: { enabled: false },
+    ...parts,
+    dns: { listen: ['127.0.0.1:0'], ...(parts['dns'] as object | undefined) },
+    http: { listen: '127.0.0.1:0', ...(parts['http'] as object | undefined) },
+  };
+  return goodConfig(native);
+}
+
+/** A Mesos-DNS file's configuration with the same listeners; it forwards nothing by default. */
+export function mesosDnsConfig(parts: Readonly<Record<string, unknown>>): Config {
+  const listeners = { listener: '127.0.0.1', port: 0, HTTPListener: '127.0.0.1', httpport: 0 };
+  return goodConfig({ ...listeners, externalon: 'resolvers' in parts, ...parts });
+}
+
+function goodConfig(file: unknown): Config {
+  const { config, problems } = parseConfig(JSON.stringify(file), '');
+  assert.ok(config !== null, `the configuration is good: ${JSON.stringify(problems)}`);
+  return config;
+}
+
+/** Starts a daemon that stops with the test, and waits until it serves a generation. */
+export async function startDaemon(
+  t: Cleanup,
+  config: Config,
+  options: StartOptions = {},
+): Promise<RunningDaemon> {
+  const logged: LogLine[] = [];
+  const log = createLog({
+    level: config.log.level,
+    destination: { write: (line) => logged.push(JSON.parse(line) as LogLine) },
+  });
+  const { clock = systemClock, resolvConf } = options;
+  const daemon = new Daemon(config, {
+    clock,
+    log,
+    ...(resolvConf === undefined ? {} : { resolvConf }),
+  });
+  t.after(() => daemon.stop());
+  await daemon.start();
+  const status = (): Status => daemon.status();
+  if (options.unready !== true) {
+    await waitUntil('the first generation', () => status().generation !== null);
+  }
+  const [dns = { address: '', port: 0 }] = daemon.dnsAddresses();
+  const web = status().listeners.find(({ protocol }) => protocol === 'http');
+  const httpPort = web?.port ?? 0;
+  const askBytes: RunningDaemon['askBytes'] = (message, overTcp = false) =>
+    overTcp ? askOverTcp(dns, message) : askOverUdp(dns, message);
+  const ask: RunningDaemon['ask'] = async (qname, qtype = TYPE.A, asking = {}) => {
+    const { overTcp = false, edns, flags = FLAG.RD, qclass = 1 } = asking;
+    const opt = edns === undefined ? {} : { opt: { size: edns } };
+    const message = buildMessage({ qname, qtype, qclass, flags, ...opt });
+    return readMessage(await askBytes(message, overTcp));
+  };
+  const http: RunningDaemon['http'] = async (path, method = 'GET', headers = {}) => {
+    const sent = httpRequest({ port: httpPort, host: '127.0.0.1', path, method, headers });
+    sent.setHeader('connection', 'close');
+    sent.end();
+    const [message] = (await once(sent, 'response')) as [IncomingMessage];
+    let body = '';
+    for await (const chunk of message.setEncoding('utf8')) body += String(chunk);
+    return { status: message.statusCode ?? 0, headers: message.headers, body };
+  };
+  return {
+    daemon,
+    config,
+    logged,
+    status,
+    dns,
+    httpPort,
+    ask,
+    answers: async (...question) => recordTexts((await ask(...question)).answer),
+    askBytes,
+    http,
+    async json(path) {
+      const { status: code, body } = await http(path);
+      assert.equal(code, 200, `${path}: ${body}`);
+      return JSON.parse(body) as unknown;
+    },
+  };
+}
+
+async function askOverUdp(server: SocketAddress, message: Uint8Array): Promise<Uint8Array> {
+  const client = await openUdpClient(server);
+  try {
+    return await client.ask(message);
+  } finally {
+    client.close();
+  }
+}
+
+async function askOverTcp(server: SocketAddress, message: Uint8Array): Promise<Uint8Array> {
+  const client = await openTcpClient(server);
+  try {
+    const length = Buffer.from([message.length >> 8, message.length & 255]);
+    client.socket.write(Buffer.concat([length, message]));
+    const [reply] = await client.messages(1);
+    assert.ok(reply !== undefined, 'the connection stays until the answer');
+    return reply;
+  } finally {
+    client.socket.destroy();
+  }
+}
+
+/** Type and data as in a zone file, such as `SRV 31000 web.mesos.`; priority and weight left out. */
+export function recordText({ type, data }: ReadRecord): string {
+  const [fixed = '', ...names] = data.split(' ');
+  const octets = Buffer.from(fixed, 'hex');
+  const mnemonic = typeMnemonic(type);
+  switch (type) {
+    case TYPE.A:
+      return `${mnemonic} ${octets.join('.')}`;
+    case TYPE.AAAA:
+      return `${mnemonic} ${octets.toString('hex').replace(/(....)(?!$)/g, '$1:')}`;
+    case TYPE.SRV:
+      return `${mnemonic} ${octets.readUInt16BE(4)} ${names.join(' ')}`;
+    default:
+      return `${mnemonic} ${data}`;
+  }
+}
+
+/** Texts of records, sorted: the order of an RRset means nothing. */
+export function recordTexts(records: readonly ReadRecord[]): string[] {
+  return records.map(recordText).sort();
+}
+
+/** The numbers at the end of an SOA record: serial, refresh, retry, expire, minimum. */
+export function soaNumbers({ type, data }: ReadRecord): number[] {
+  assert.equal(type, TYPE.SOA);
+  const numbers = Buffer.from(data.split(' ').at(-1) ?? '', 'hex');
+  return [0, 4, 8, 12, 16].map((at) => numbers.readUInt32BE(at));
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { type IpAddress, parseIpAddress } from '../../src/core/base/address.ts';
+import { type Random, seededRandom } from '../../src/core/base/random.ts';
+import { Answerer, type AnswerSettings, DROP, FORWARD } from '../../src/core/dns/answer.ts';
+import type { AnswerTable } from '../../src/core/dns/answer-table.ts';
+import { compileTable, stampSerial } from '../../src/core/dns/compile-table.ts';
+import { RecordStore } from '../../src/core/dns/record-store.ts';
+import type { ZoneApex, ZoneTerms } from '../../src/core/dns/zone.ts';
+import { buildMessage, type ReadMessage, readMessage, type TestMessage } from './dns-message.ts';
+
+/** Start of authority of a zone in tests; the negative TTL is shorter than that of records. */
+export function zoneApex(apex: string): ZoneApex {
+  return {
+    apex,
+    mname: `ns1.${apex}`,
+    rname: `root.ns1.${apex}`,
+    refreshSeconds: 60,
+    retrySeconds: 600,
+    expireSeconds: 86_400,
+    minimumSeconds: 5,
+  };
+}
+
+export const TERMS: ZoneTerms = { zones: [zoneApex('mesos.')], ttlSeconds: 60, srvWeight: 1 };
+
+export const SERIAL = 2_026_112_101;
+
+/** An address that a test knows to be one. */
+export function ip(text: string): IpAddress {
+  const address = parseIpAddress(text);
+  assert.ok(address !== null, `${text} is an address`);
+  return address;
+}
+
+/** `count` addresses from 10.1.0.0 on. */
+export function manyAddresses(count: number): IpAddress[] {
+  return Array.from({ length: count }, (_, i) => ip(`10.1.${i >>> 8}.${i & 255}`));
+}
+
+/** Compiles what `fill` puts into a store that refuses nothing. */
+export function compileZone(
+  fill: (store: RecordStore) => void,
+  terms: ZoneTerms = TERMS,
+  ready = true,
+): AnswerTable {
+  const store = new RecordStore((name, defect) => assert.fail(`${name}: ${defect}`));
+  fill(store);
+  const table = compileTable(store, terms, ready);
+  stampSerial(table, SERIAL);
+  return table;
+}
+
+/** How a query comes in and what the server is set to. */
+export interface Asking extends Partial<AnswerSettings> {
+  readonly overTcp?: boolean;
+  readonly random?: Random;
+}
+
+const SETTINGS: AnswerSettings = {
+  udpPayloadSize: 1232,
+  recursionAvailable: true,
+  truncateBit: true,
+};
+
+/** What a server with this table does with a query: the octets it sends, or nothing. */
+export function answerBytes(
+  table: AnswerTable,
+  query: Uint8Array,
+  { overTcp = false, random = seededRandom(1), ...settings }: Asking = {},
+): Uint8Array | 'drop' | 'forward' {
+  const answerer = new Answerer({ ...SETTINGS, ...settings }, random);
+  // Behind the message stands what an earlier, longer one left in the buffer.
+  const buffer = Buffer.concat([query, Buffer.alloc(64, 0xee)]);
+  const out = new Uint8Array(65_535).fill(0xdd);
+  const length = answerer.answer(table, buffer, query.length, overTcp, out);
+  if (length === DROP) return 'drop';
+  return length === FORWARD ? 'forward' : out.slice(0, length);
+}
+
+/** The decoded answer to a query that has to have one, with nothing behind its last record. */
+export function answer(table: AnswerTable, query: TestMessage, asking: Asking = {}): ReadMessage {
+  const bytes = answerBytes(table, buildMessage(query), asking);
+  assert.ok(typeof bytes !== 'string', `the query gets an answer, not "${String(bytes)}"`);
+  const message = readMessage(bytes);
+  assert.equal(message.trailing, 0);
+  return message;
+}
