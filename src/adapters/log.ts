@@ -1,7 +1,7 @@
 import { pino } from 'pino';
-import type { DestinationStream } from 'pino';
 import type { LogLevel } from '../core/config/config.ts';
 import type { Log, LogFields } from '../core/ports.ts';
+import { createLineWriter } from './log/line-writer.ts';
 
 /** Where log lines go: each `write` gets one line with its newline. */
 export interface LogDestination {
@@ -28,9 +28,6 @@ export interface DaemonLog extends Log {
    */
   flush(): void;
 }
-
-/** A reader of our standard output that stalls costs at most this memory; then lines are lost. */
-const BUFFER_BYTES_MAX = 4 * 1024 * 1024;
 
 // One line stays a line one can read, whatever an outside value holds.
 const DEPTH_MAX = 6;
@@ -109,18 +106,19 @@ function lineOf(event: string, ...fieldSets: readonly LogFields[]): Record<strin
   return line;
 }
 
-function standardOutput(): DestinationStream & { flushSync(): void } {
-  const stream = pino.destination({ dest: 1, sync: false, maxLength: BUFFER_BYTES_MAX });
-  // A full disk or a closed pipe must not take DNS down; there is nowhere left to report it.
-  stream.on('error', () => undefined);
-  return stream;
+function standardOutput(): LogDestination {
+  return createLineWriter(1, (lines) => {
+    const time = new Date().toISOString();
+    return `${JSON.stringify({ level: 'warn', time, event: 'log-lines-lost', lines })}
+`;
+  });
 }
 
 /**
  * The daemon's log: one JSON object a line, `{"level":"info","time":"<ISO 8601>","event":…}` and the
  * fields. Values under secret-looking names, and credentials inside texts, are replaced; errors
- * become `{name, code, message, cause}`. Standard output is written in the background, so that a slow
- * reader does not hold up DNS; what is left is written at exit, also after an uncaught error.
+ * become `{name, code, message, cause}`. Standard output is written in the background; what is left
+ * is written when the process exits, also after an uncaught error.
  */
 export function createLog(options: LogOptions): DaemonLog {
   const destination = options.destination ?? standardOutput();
@@ -154,7 +152,7 @@ export function createLog(options: LogOptions): DaemonLog {
         try {
           destination.flushSync?.();
         } catch {
-          // Standard output is closed or was never open: there is nobody left to tell.
+          // A destination that fails leaves nobody to tell.
         }
       },
     };

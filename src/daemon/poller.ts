@@ -61,6 +61,7 @@ export class Poller {
   #buildNext = false;
   /** The state that is served. */
   #served: ReadReport | null = null;
+  /** Whom to ask first. */
   #leader: HostPort | null = null;
   #polls = 0;
   #failures = 0;
@@ -108,7 +109,7 @@ export class Poller {
       time === null ? null : new Date(time).toISOString();
     const success = this.#lastSuccess;
     return {
-      leader: this.#leader === null ? null : formatHostPort(this.#leader),
+      leader: this.#served === null ? null : formatHostPort(this.#served.leader),
       ageSeconds:
         success === null ? null : Math.round((clock.monotonic() - success.monotonic) / 100) / 10,
       lastSuccessAt: iso(success?.at ?? null),
@@ -132,10 +133,14 @@ export class Poller {
     if (this.#stopped) return;
     this.#running = work().then(() => {
       this.#running = null;
-      if (this.#buildNext) this.rebuild();
-      if (this.#pollNext) this.#beat();
-      if (this.#running === null) this.#schedule();
+      this.#continue();
     });
+  }
+
+  #continue(): void {
+    if (this.#buildNext) this.rebuild();
+    if (this.#pollNext) this.#beat();
+    if (this.#running === null) this.#schedule();
   }
 
   #schedule(): void {

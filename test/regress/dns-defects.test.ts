@@ -223,7 +223,13 @@ describe('answers from the own zone', () => {
     assert.deepEqual(await daemon.answers('master0.mesos.'), ['A 127.0.0.1']);
     assert.deepEqual(await daemon.answers('slave.mesos.'), ['A 10.0.0.1', 'A 10.0.0.2']);
     assert.deepEqual(await daemon.answers('ns1.mesos.'), ['A 127.0.0.1']);
-    assert.deepEqual(await rejected('name-reserved'), ['leader', 'master', 'master0', 'slave', 'ns1']);
+    assert.deepEqual(await rejected('name-reserved'), [
+      'leader',
+      'master',
+      'master0',
+      'slave',
+      'ns1',
+    ]);
   });
 
   async function rejected(wanted: string): Promise<string[]> {

@@ -8,6 +8,7 @@ import { parseConfig } from '../../src/core/config/parse-config.ts';
 import { FLAG, TYPE, typeMnemonic } from '../../src/core/dns/constants.ts';
 import type { Clock, Status } from '../../src/core/ports.ts';
 import { Daemon } from '../../src/daemon/daemon.ts';
+import type { ManualClock } from '../adapters/manual-clock.ts';
 import type { Cleanup } from './cleanup.ts';
 import { buildMessage, readMessage, type ReadMessage, type ReadRecord } from './dns-message.ts';
 import { openTcpClient, openUdpClient } from './dns-peer.ts';
@@ -144,6 +145,15 @@ export async function startDaemon(
       return JSON.parse(body) as unknown;
     },
   };
+}
+
+/** Moves the clock on until the next poll begins, and hardly further. */
+export function advanceToPoll({ daemon }: RunningDaemon, clock: ManualClock): void {
+  const { polls, pollIntervalSeconds } = daemon.status().source;
+  for (let moved = 0; daemon.status().source.polls === polls; moved++) {
+    assert.ok(moved < 2 * pollIntervalSeconds, 'a poll is due');
+    clock.advance(1_000);
+  }
 }
 
 async function askOverUdp(server: SocketAddress, message: Uint8Array): Promise<Uint8Array> {

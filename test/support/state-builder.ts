@@ -4,6 +4,7 @@ import { buildCatalog, type Catalog, type HostAddresses } from '../../src/core/c
 import type { HostPort, NamesConfig, SoaConfig } from '../../src/core/config/config.ts';
 import type { AnswerTable } from '../../src/core/dns/answer-table.ts';
 import { compileTable } from '../../src/core/dns/compile-table.ts';
+import { RecordStore } from '../../src/core/dns/record-store.ts';
 import { parseState } from '../../src/core/mesos/parse-state.ts';
 import type { ClusterSnapshot } from '../../src/core/mesos/snapshot.ts';
 import { zoneFile } from '../../src/core/views/zone-file.ts';
@@ -152,7 +153,12 @@ export function publish(
   const rejections = new RejectionList();
   const zone = settings(change);
   const catalog = buildCatalog(snapshotOf(state, rejections), hosts, zone.names, rejections);
-  const table = compileTable(collectRecords(catalog, zone, rejections), zoneTerms(zone), true);
+  const store = new RecordStore(() => undefined);
+  const table = compileTable(
+    collectRecords(catalog, zone, rejections, store),
+    zoneTerms(zone),
+    true,
+  );
   const records = zoneFile(table, zone).trimEnd().split('\n').slice(3);
   return { settings: zone, catalog, table, rejections: rejections.items, records };
 }

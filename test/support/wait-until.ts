@@ -25,7 +25,11 @@ export async function waitUntil<T>(
 }
 
 /** The promise's value, or a failure if it takes longer than the deadline. */
-export async function inTime<T>(what: string, promise: Promise<T>, deadlineMs?: number): Promise<T> {
+export async function inTime<T>(
+  what: string,
+  promise: Promise<T>,
+  deadlineMs?: number,
+): Promise<T> {
   const cancel = new AbortController();
   const late = delay(deadlineMs ?? DEADLINE_MS, undefined, { signal: cancel.signal }).then(() => {
     throw new Error(`not in time: ${what}`);

@@ -39,7 +39,6 @@ export function askOverTcp(
     socket.on('error', (error) => {
       finish(failed(connected ? 'disconnected' : 'unreachable', systemErrorCode(error)));
     });
-    socket.on('end', () => finish(failed('disconnected')));
     socket.on('close', () => finish(failed('disconnected')));
     return () => socket.destroy();
   });

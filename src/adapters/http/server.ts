@@ -96,7 +96,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (server.listening) {
       const stopped = once(server, 'close');
       server.close();
-      server.closeIdleConnections();
       const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
       await stopped;
       clearTimeout(deadline);

@@ -277,8 +277,9 @@ export class Answerer {
   #finish(rcode: number, flags: number, ede = 0): number {
     const { query } = this;
     const out = this.#out;
-    // Mesos-DNS clears RD where it could not read the question; scripts compare whole headers.
-    const kept = query.flags & (OPCODE_MASK | (query.questionEnd === 0 ? 0 : FLAG.RD | FLAG.CD));
+    // Mesos-DNS clears RD where it could not read the message; scripts compare whole headers.
+    const copied = rcode === RCODE.FORMERR ? OPCODE_MASK : OPCODE_MASK | FLAG.RD | FLAG.CD;
+    const kept = query.flags & copied;
     writeU16(out, 2, FLAG.QR | kept | flags | (rcode & 0x0f));
     writeU16(out, 4, query.questionEnd === 0 ? 0 : 1);
     writeU16(out, 6, this.#answers);

@@ -45,7 +45,7 @@ export class RecordStore implements RecordSink {
   #onDefect: (name: OwnerName, defect: NameDefect | 'record-limit') => void;
   readonly #encoder = new NameEncoder();
   /** The target named last and its node: ports of one task share it. */
-  #lastTarget: OwnerName = '';
+  #lastTarget: OwnerName | null = null;
   #lastTargetNode = -1;
   #namesEnd = 0;
   /** Open addressing: node + 1 by hash of the name, record + 1 by hash of what it says. */
@@ -64,7 +64,7 @@ export class RecordStore implements RecordSink {
     this.recordCount = 0;
     this.addresses.length = 0;
     this.#addressIndex.clear();
-    this.#lastTarget = '';
+    this.#lastTarget = null;
     this.#namesEnd = 0;
     this.#nodeSlots.fill(0);
     this.#recordSlots.fill(0);

@@ -31,7 +31,12 @@ export function skipName(bytes: Uint8Array, offset: number, end: number): number
   while (at < end) {
     const length = bytes[at]!;
     if (length === 0) return at + 1 - offset > NAME_BYTES_MAX ? -1 : at + 1;
-    if (length >= 0xc0) return at + 2 <= end && at - offset < NAME_BYTES_MAX ? at + 2 : -1;
+    if (length >= 0xc0) {
+      if (at + 2 > end || at - offset >= NAME_BYTES_MAX) return -1;
+      // Strictly backwards, as far as one pointer shows it: no name leads to itself.
+      const target = ((length & 0x3f) << 8) | bytes[at + 1]!;
+      return target >= HEADER_BYTES && target < offset ? at + 2 : -1;
+    }
     if (length > LABEL_BYTES_MAX) return -1;
     at += 1 + length;
   }

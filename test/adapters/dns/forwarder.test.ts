@@ -152,7 +152,7 @@ test('the caller may reuse the buffer of the query at once', async (t) => {
 });
 
 test('replies with another id or another question are ignored until the right one comes', async (t) => {
-  const { forwarder, upstream } = open(t);
+  const { forwarder, exchanges, upstream } = open(t);
   const main = await upstream((query, reply) => {
     const { id } = readMessage(query.message);
     for (let i = 1; i <= 8; i++) reply(replyTo(query, { id: id ^ i, answer: [] }));
@@ -164,6 +164,7 @@ test('replies with another id or another question are ignored until the right on
   });
   const reply = readMessage(await forwarder.forward(QUERY, [main.address], 'udp', 1232));
   assert.equal(reply.answer.length, 3);
+  assert.deepEqual(outcomes(exchanges), ['udp rcode 0']);
 });
 
 test('forged replies from another port or address never reach the exchange', async (t) => {

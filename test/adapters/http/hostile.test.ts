@@ -31,11 +31,7 @@ test('10,000 headers are 431', async (t) => {
 });
 
 test('a client that trickles its header is cut with 408', async (t) => {
-  const api = await startApi(t, {
-    headersTimeoutMs: 60,
-    requestTimeoutMs: 60,
-    checkIntervalMs: 10,
-  });
+  const api = await startApi(t, { headersTimeoutMs: 60, checkIntervalMs: 10 });
   const socket = await api.connect();
   const answer = readToEnd(socket);
   socket.write('GET /healthz HTTP/1.1\r\nX-Slow: ');
@@ -45,11 +41,7 @@ test('a client that trickles its header is cut with 408', async (t) => {
 });
 
 test('a client that sends nothing at all is cut too', async (t) => {
-  const api = await startApi(t, {
-    headersTimeoutMs: 60,
-    requestTimeoutMs: 60,
-    checkIntervalMs: 10,
-  });
+  const api = await startApi(t, { headersTimeoutMs: 60, checkIntervalMs: 10 });
   const socket = await api.connect();
   assert.match(await readToEnd(socket), /^HTTP\/1\.1 408 /);
 });

@@ -89,7 +89,7 @@ test('OPT stays when records are cut, without its options only if there is no ro
 test('additional records go first and without TC, a whole RRset at a time', () => {
   const glue = [...addressRecords('x.example.', 3), ...addressRecords('y.example.', 20)];
   const reply = readMessage(fit(buildMessage(big(20, { additional: glue })), 512));
-  assert.equal(reply.tc, false);
+  assert.deepEqual([reply.tc, reply.trailing], [false, 0]);
   assert.equal(reply.answer.length, 20);
   assert.deepEqual(
     reply.additional.map(({ name }) => name),
@@ -141,6 +141,18 @@ test('the case of names is kept when they are compressed', () => {
     reply.answer.slice(0, 3).map(({ name }) => name),
     ['BIG40.example.', 'big40.EXAMPLE.', 'big40.example.'],
   );
+});
+
+test('names behind the first 16 KiB are not pointed at', () => {
+  const answer = Array.from({ length: 1500 }, (_, i) => ({
+    name: `n${i >> 1}.zone${i >> 1}.example.`,
+    type: TYPE.TXT,
+    rdata: Buffer.from([15, ...Buffer.from('fifteen letters')]),
+  }));
+  const upstream = buildMessage({ flags: ANSWERED, qname: 'example.', answer });
+  const fitted = fit(upstream, upstream.length - 1);
+  assert.ok(fitted.length > 0x8000);
+  assert.deepEqual(readMessage(fitted).answer, readMessage(upstream).answer);
 });
 
 test('of a signed reply that is too large nothing is kept but the question', () => {

@@ -40,7 +40,7 @@ const BAD: readonly unknown[] = [
 ];
 
 for (const pid of BAD) {
-  test(`S02: ${JSON.stringify(pid) ?? 'a missing pid'} is no usable pid`, () => {
+  test(`S02: ${pid === undefined ? 'a missing pid' : JSON.stringify(pid)} is no usable pid`, () => {
     assert.equal(parsePid(pid), null);
   });
 }

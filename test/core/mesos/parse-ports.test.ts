@@ -79,7 +79,10 @@ test('any ports are read back from the text that Mesos prints of them', () => {
 });
 
 test('any text gives ports in range and an account of the rest', () => {
-  const text = fc.string({ unit: fc.constantFrom(...'[]-, 0123456789x'), maxLength: 40 });
+  const text = fc.string({
+    unit: fc.constantFrom(...Array.from('[]-, 0123456789x')),
+    maxLength: 40,
+  });
   fc.assert(
     fc.property(text, (value) => {
       const { ports, rejected } = parsePorts(value);

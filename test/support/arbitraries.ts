@@ -1,0 +1,187 @@
+import fc from 'fast-check';
+import { NAME_BYTES_MAX } from '../../src/core/dns/constants.ts';
+import {
+  agent,
+  agentId,
+  discovery,
+  framework,
+  type Json,
+  masterState,
+  network,
+  port,
+  running,
+  task,
+} from './state-builder.ts';
+
+// Names.
+
+/** A wire name of any octets, up to the longest. */
+export const wireNames: fc.Arbitrary<Uint8Array> = fc
+  .array(
+    fc.oneof(
+      { weight: 4, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 8 }) },
+      { weight: 1, arbitrary: fc.uint8Array({ minLength: 60, maxLength: 63 }) },
+    ),
+    { maxLength: 8 },
+  )
+  .map((labels) => {
+    let size = 1;
+    const fitting = labels.filter((label) => {
+      const fits = size + 1 + label.length <= NAME_BYTES_MAX;
+      if (fits) size += 1 + label.length;
+      return fits;
+    });
+    const parts = fitting.map((label) => Buffer.concat([Buffer.from([label.length]), label]));
+    return new Uint8Array(Buffer.concat([...parts, Buffer.from([0])]));
+  });
+
+const LABELS = ['a', 'b', 'web', 'x1', '_tcp', '-', 'sp ace', 'a;b', 'c'.repeat(63)] as const;
+
+/** A name that can be published, often one of few, in or below `zone`. */
+export function ownerNames(zone: string): fc.Arbitrary<string> {
+  return fc
+    .array(fc.constantFrom(...LABELS), { maxLength: 3 })
+    .map((labels) => [...labels, zone].join('.'));
+}
+
+/** Text that is nearly a name: long, empty or odd labels, with and without final dot. */
+export const nearlyNames: fc.Arbitrary<string> = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('', 'a', 'A', 'é', '\u0000', '\u007f', '~', ' ', 'c'.repeat(62)),
+      fc.constantFrom('c'.repeat(63), 'c'.repeat(64), '_web', '\\', '日本'),
+      fc.string({ maxLength: 3 }),
+    ),
+    { maxLength: 6 },
+  )
+  .chain((labels) => fc.constantFrom(labels.join('.'), `${labels.join('.')}.`));
+
+// States.
+
+const addressTexts = fc.constantFrom('9.0.1.1', '9.0.1.2', '9.0.1.3', 'fd00::1', 'fd00::2');
+const taskNames = fc.constantFrom('web', 'Web', 'api.prod', 'db', '日本', 'x'.repeat(70), 'a_b');
+const protocols = fc.constantFrom('tcp', 'udp', 'tcp,udp', '', 'TCP', 'sctp');
+
+const discoveryPorts: fc.Arbitrary<Json> = fc
+  .record({
+    number: fc.constantFrom(0, 80, 8080, 31_000, 65_535),
+    protocol: protocols,
+    name: fc.option(fc.constantFrom('http', 'My Port', ''), { nil: undefined }),
+    scope: fc.option(fc.constantFrom('host', 'container'), { nil: undefined }),
+  })
+  .map(({ number, protocol, name, scope }) => port(number, protocol, name, scope));
+
+const containers = fc.constantFrom<Json>(
+  {},
+  { container: { docker: { network: 'BRIDGE' } } },
+  { container: { docker: { network: 'HOST' } } },
+  { container: { docker: { network: 'USER' }, network_infos: [{ name: 'dcos' }] } },
+);
+
+/** Tasks that are running and well formed, on one of `agents` agents. */
+export function goodTasks(agents: number): fc.Arbitrary<Json> {
+  return fc
+    .record({
+      id: fc.integer({ min: 0, max: 9999 }),
+      name: taskNames,
+      agent: fc.nat(agents - 1),
+      ports: fc.constantFrom('', '[]', '[31000-31001]', '[31005-31005, 31007-31007]'),
+      addresses: fc.uniqueArray(addressTexts, { maxLength: 3 }),
+      healthy: fc.option(fc.boolean(), { nil: undefined }),
+      container: containers,
+      discovery: fc.option(fc.tuple(taskNames, fc.array(discoveryPorts, { maxLength: 3 })), {
+        nil: undefined,
+      }),
+    })
+    .map((parts) =>
+      task(parts.name, {
+        id: `task-${parts.id}`,
+        slave_id: agentId(parts.agent),
+        resources: { ports: parts.ports },
+        statuses: [
+          running(
+            [network(parts.addresses)],
+            parts.healthy === undefined ? {} : { healthy: parts.healthy },
+          ),
+        ],
+        ...(parts.discovery === undefined
+          ? {}
+          : { discovery: discovery(parts.discovery[0], ...parts.discovery[1]) }),
+        ...parts.container,
+      }),
+    );
+}
+
+/** A cluster as masters describe it, taken apart so that tests can shuffle and spoil it. */
+export interface Cluster {
+  readonly agents: readonly Json[];
+  readonly frameworks: readonly { readonly entry: Json; readonly tasks: readonly Json[] }[];
+}
+
+export const clusters: fc.Arbitrary<Cluster> = fc.integer({ min: 1, max: 4 }).chain((agents) =>
+  fc.record({
+    agents: fc.constant(Array.from({ length: agents }, (_, i) => agent(i))),
+    frameworks: fc.array(
+      fc.record({
+        entry: fc
+          .record({
+            name: fc.constantFrom('marathon', 'Marathon', 'chronos', 'a.b', 'leader'),
+            pid: fc.option(fc.constantFrom('s@10.0.0.50:9000', 's@10.0.0.51:9000'), {
+              nil: undefined,
+            }),
+          })
+          .map(({ name, pid }) => framework(name, [], pid === undefined ? {} : { pid })),
+        tasks: fc.array(goodTasks(agents), { maxLength: 5 }),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+);
+
+export function stateOf({ agents, frameworks }: Cluster): Json {
+  return masterState(
+    frameworks.map(({ entry, tasks }) => ({ ...entry, tasks })),
+    { slaves: agents },
+  );
+}
+
+/** Tasks of which nothing can be published: not running, not whole, or of no known agent. */
+export const hopelessTasks: fc.Arbitrary<unknown> = fc.oneof(
+  fc.jsonValue({ maxDepth: 2 }).filter((value) => !isRunning(value)),
+  goodTasks(1).chain((entry) =>
+    fc.constantFrom(
+      { ...entry, id: 5 },
+      { ...entry, name: null },
+      { ...entry, slave_id: [] },
+      { ...entry, slave_id: 'unknown-S9' },
+      { ...entry, state: 'TASK_KILLING' },
+      { ...entry, state: undefined },
+    ),
+  ),
+);
+
+function isRunning(value: unknown): boolean {
+  return JSON.stringify(value).includes('TASK_RUNNING');
+}
+
+/** Any JSON at any of the places of a state that are read. */
+export const anyState: fc.Arbitrary<unknown> = fc
+  .record({
+    state: clusters.map(stateOf),
+    place: fc.nat(),
+    value: fc.jsonValue({ maxDepth: 3 }),
+  })
+  .map(({ state, place, value }) => {
+    const places: ((value: unknown) => void)[] = [];
+    const visit = (node: unknown): void => {
+      if (typeof node !== 'object' || node === null) return;
+      for (const [key, member] of Object.entries(node)) {
+        places.push((spoiled) => ((node as Json)[key] = spoiled));
+        visit(member);
+      }
+    };
+    const copy: unknown = structuredClone(state);
+    visit(copy);
+    places[place % places.length]?.(value);
+    return copy;
+  });
