@@ -3,8 +3,10 @@
  * life: made from a configuration, started, reloaded, stopped.
  */
 import { hostname, networkInterfaces } from 'node:os';
+import { ConnectionBudget } from '../adapters/dns/connection-budget.ts';
 import { createForwarder, type Forwarder } from '../adapters/dns/forwarder.ts';
 import { createSystemUpstreams, type SystemUpstreams } from '../adapters/dns/resolv-conf.ts';
+import { TCP_LIMITS } from '../adapters/dns/tcp-limits.ts';
 import { openTcpListener } from '../adapters/dns/tcp-listener.ts';
 import { openUdpListener } from '../adapters/dns/udp-listener.ts';
 import { expandWildcard } from '../adapters/dns/wildcard.ts';
@@ -264,12 +266,15 @@ export class Daemon {
   #createListeners(listen: readonly SocketAddress[]): DnsListeners {
     const { clock, log } = this.#options;
     const onError = (err: Error): void => log.warn('listener-error', { err });
+    // All listeners together, so that a node with many addresses does not have many times as many.
+    const budget = new ConnectionBudget(TCP_LIMITS.connections);
     return new DnsListeners(
       {
         clock,
         log,
         openUdp: (address, handler) => openUdpListener(address, handler, { onError }),
-        openTcp: (address, handler) => openTcpListener(address, handler, { clock, onError }),
+        openTcp: (address, handler) =>
+          openTcpListener(address, handler, { clock, budget, onError }),
         expand: (address) => expandWildcard(address, networkInterfaces()),
       },
       listen,

@@ -67,7 +67,8 @@ export class DnsService {
     }
     if (length !== FORWARD) {
       const zone = this.#zoneName(table, answerer.zone);
-      this.#send(this.#out.slice(0, length), query.length, client, start, zone, respond);
+      // Listeners copy what they are given to send.
+      this.#send(this.#out.subarray(0, length), query.length, client, start, zone, respond);
       return;
     }
     // The packet's memory is only ours during this call; `slice` of a Buffer would be a view of it.

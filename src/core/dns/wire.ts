@@ -1,5 +1,8 @@
 import { HEADER_BYTES, LABEL_BYTES_MAX, NAME_BYTES_MAX } from './constants.ts';
 
+/** A name has at most 127 labels: more pointers than that lead from pointer to pointer. */
+const POINTERS_MAX = 127;
+
 /** Reads a 16-bit number in network byte order; the caller has checked the bounds. */
 export function readU16(bytes: Uint8Array, offset: number): number {
   return (bytes[offset]! << 8) | bytes[offset + 1]!;
@@ -53,13 +56,14 @@ export function expandName(bytes: Uint8Array, offset: number, end: number): Uint
   let at = offset;
   let limit = end;
   let floor = offset;
+  let pointers = 0;
   for (;;) {
     if (at >= limit) return null;
     const length = bytes[at]!;
     if (length >= 0xc0) {
       if (at + 1 >= limit) return null;
       const target = ((length & 0x3f) << 8) | bytes[at + 1]!;
-      if (target < HEADER_BYTES || target >= floor) return null;
+      if (target < HEADER_BYTES || target >= floor || ++pointers > POINTERS_MAX) return null;
       limit = floor;
       floor = target;
       at = target;

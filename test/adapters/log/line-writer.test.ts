@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, createReadStream, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 const MODULE = new URL('../../../src/adapters/log/line-writer.js', import.meta.url).href;
@@ -107,4 +109,29 @@ test('a reader that goes away, or a full disk, neither stops nor keeps the proce
     const [code] = (await once(child, 'close')) as [number];
     assert.deepEqual([code, complaint()], [0, 'still here']);
   });
+});
+
+test('a descriptor that takes only a part, or nothing, gets the rest later', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'hoplite-log-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const fifo = join(directory, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  // Open for both, since a FIFO without a reader cannot be opened for writing alone.
+  const script = `
+    import { constants, openSync } from 'node:fs';
+    const { createLineWriter } = await import(${JSON.stringify(MODULE)});
+    const fd = openSync(process.argv[1], constants.O_RDWR | constants.O_NONBLOCK);
+    const writer = createLineWriter(fd, () => 'lost\\n');
+    for (let n = 0; n < 50_000; n++) writer.write(\`line \${n}\\n\`);
+    process.stdin.resume();
+    process.stderr.write('written');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, fifo]);
+  t.after(() => child.kill());
+  await once(child.stderr, 'data');
+  let text = '';
+  for await (const chunk of createReadStream(fifo, 'utf8')) {
+    text += String(chunk);
+    if (text.endsWith('line 49999\n')) child.stdin.end();
+  }
+  assert.equal(text, Array.from({ length: 50_000 }, (_, n) => `line ${n}\n`).join(''));
 });

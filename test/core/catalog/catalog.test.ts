@@ -65,11 +65,12 @@ for (const [what, entry, expected] of LABELS) {
   });
 }
 
-for (const raw of ['Mixed_Case', 'ünï', 'a..b', '.a', 'a.', `${'l'.repeat(64)}`, 'tab\there']) {
+for (const raw of ['Mixed_Case', 'ünï', 'a..b', '.a', 'a.', 'l'.repeat(64), 'tab\there']) {
   test(`D15: the raw discovery name ${JSON.stringify(raw)} nobody can ask for is not used`, () => {
-    const { frameworks } = build(of(task('x', { discovery: discovery(raw) })));
-    assert.equal(frameworks[0]?.tasks[0]?.labels.includes(raw), false);
-    assert.equal(frameworks[0]?.tasks[0]?.labels.length, 1);
+    const [first] = build(of(task('x', { discovery: discovery(raw) }))).frameworks;
+    const labels = first?.tasks[0]?.labels ?? [];
+    assert.equal(labels.length, 1);
+    assert.notEqual(labels[0], raw);
   });
 }
 
@@ -168,10 +169,7 @@ test('S12: every host name of a state is listed once for looking up, addresses a
     },
   );
   assert.deepEqual(
-    hostNames(snapshotOf(state), [
-      { host: 'zoo2.example.test', port: 5050 },
-      { host: 'fd00::1', port: 5050 },
-    ]),
+    hostNames(snapshotOf(state), [{ host: 'zoo2.example.test' }, { host: 'fd00::1' }]),
     ['host.example.test', 'sched.example.test', 'zoo.example.test', 'zoo2.example.test'],
   );
 });
