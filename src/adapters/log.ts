@@ -1,3 +1,4 @@
+import { isSecretName } from '../core/base/secret-name.ts';
 import { pino } from 'pino';
 import type { LogLevel } from '../core/config/config.ts';
 import type { Log, LogFields } from '../core/ports.ts';
@@ -36,7 +37,6 @@ const TEXT_LENGTH_MAX = 2_000;
 const STACK_LINES_MAX = 12;
 
 const REDACTED = '[redacted]';
-const SECRET_NAME = /secret|token|authorization|private[-_]?key|passw/i;
 /** Credentials that libraries put into the text of their messages. */
 const SECRET_TEXT: readonly (readonly [RegExp, string])[] = [
   [/:\/\/[^\s/@]+@/g, `://${REDACTED}@`],
@@ -92,7 +92,7 @@ function cleanValue(value: unknown, depth: number): unknown {
 }
 
 function cleanMember(name: string, value: unknown, depth: number): unknown {
-  const secret = SECRET_NAME.test(name) && value !== null && value !== undefined;
+  const secret = isSecretName(name) && value !== null && value !== undefined;
   return secret ? REDACTED : cleanValue(value, depth);
 }
 
@@ -115,8 +115,8 @@ function standardOutput(): LogDestination {
 }
 
 /**
- * The daemon's log: one JSON object a line, `{"level":"info","time":"<ISO 8601>","event":…}` and the
- * fields. Values under secret-looking names, and credentials inside texts, are replaced; errors
+ * The daemon's log: one JSON object a line, `{"level":"info","time":"<ISO 8601>","event":…}` and
+ * the fields. Values under secret-looking names, and credentials inside texts, are replaced; errors
  * become `{name, code, message, cause}`. Standard output is written in the background; what is left
  * is written when the process exits, also after an uncaught error.
  */

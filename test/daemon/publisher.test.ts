@@ -23,7 +23,7 @@ const READ: ReadReport = {
 };
 
 /** What the worker would report of a state with these tasks. */
-function built(publisher: Publisher | null, ...names: readonly string[]): BuildReport {
+function built(publisher: Publisher, ...names: readonly string[]): BuildReport {
   const frameworks = [
     framework(
       'marathon',
@@ -34,7 +34,7 @@ function built(publisher: Publisher | null, ...names: readonly string[]): BuildR
   const rejections = new RejectionList();
   const parsed = parseState(state, rejections);
   assert.ok(parsed.ok);
-  const previous = publisher?.previous == null ? null : publisher.table;
+  const previous = publisher.previous === null ? null : publisher.table;
   const read = { snapshot: parsed.value, rejections };
   const next: Generation = nextGeneration(previous, read, new Map(), SETTINGS, NOW_SECONDS);
   return {

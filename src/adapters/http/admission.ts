@@ -48,7 +48,7 @@ function methodRefusal(method: string, route: Route): ApiReply | null {
   const refusal =
     route.dialect === 'mesos-dns'
       ? textRefusal(405)
-      : jsonError(405, 'method-not-allowed', `this path answers ${ALLOWED_METHODS}; use GET`);
+      : jsonError(405, 'method-not-allowed', `this path answers only ${ALLOWED_METHODS}; use GET`);
   return withHeaders(refusal, allow);
 }
 

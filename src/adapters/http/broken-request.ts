@@ -18,8 +18,8 @@ export interface BrokenRequestHandler {
 }
 
 /**
- * Answers on the bare socket and closes it. If an earlier, pipelined request is still being answered
- * there, our text would be taken for that answer, so the connection is cut instead.
+ * Answers on the bare socket and closes it. If an earlier, pipelined request is still being
+ * answered there, our text would be taken for that answer, so the connection is cut instead.
  */
 export function createBrokenRequestHandler(lingerMs: number): BrokenRequestHandler {
   const answering = new WeakMap<Socket, number>();

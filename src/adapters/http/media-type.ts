@@ -1,4 +1,4 @@
-/** How specifically each kind of media range matches `application/json` (RFC 9110 section 12.5.1). */
+/** How specifically media ranges match `application/json` (RFC 9110 section 12.5.1). */
 const SPECIFICITY: ReadonlyMap<string, number> = new Map([
   ['*/*', 1],
   ['application/*', 2],

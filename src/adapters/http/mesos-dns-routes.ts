@@ -1,3 +1,4 @@
+import { isSecretName } from '../../core/base/secret-name.ts';
 import type { ApiSource, HostAnswer } from '../../core/ports.ts';
 import { json, jsonText, text } from './reply.ts';
 import type { ApiReply } from './reply.ts';
@@ -10,14 +11,11 @@ import { NO_VIEW, viewReply } from './view-reply.ts';
  * dcos-net that lists records. Scripts and load balancers in the field read these.
  */
 
-/** Members of the configuration that never leave the process, wherever they are nested. */
-const SECRET_NAME = /secret|token|authorization|private[-_]?key|passw/i;
-
 const MASK = '********';
 
 /** Mesos-DNS shows the master's password here (H01); whoever renders the view, we do not. */
 function withoutSecrets(name: string, value: unknown): unknown {
-  if (!SECRET_NAME.test(name)) return value;
+  if (!isSecretName(name)) return value;
   return value === null || value === '' || typeof value === 'boolean' ? value : MASK;
 }
 
@@ -120,8 +118,9 @@ export const MESOS_DNS_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/records',
-    summary: 'Every A, AAAA and SRV record, as dcos-net lists them.',
+    summary: 'Every A, AAAA and SRV record, as dcos-net lists them. Can be turned off.',
     dialect: 'hoplite',
+    exists: enumerationIsOn,
     parameters: {},
     responses: { 200: jsonOf('The records.', 'Record', 'list'), 503: NO_VIEW },
     handle: (api) => viewReply(api, { kind: 'records' }),

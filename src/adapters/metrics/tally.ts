@@ -60,7 +60,7 @@ export class HistogramCell {
     this.#counts = new Float64Array(bounds.length + 1);
   }
 
-  /** Adds one observation. What is not a number counts as 0, since NaN would spoil the sum for good. */
+  /** Adds one observation. NaN counts as 0, since it would spoil the sum for good. */
   observe(value: number): void {
     const observed = value > 0 ? value : 0;
     let bucket = 0;
@@ -112,7 +112,7 @@ export class HistogramTally<L extends string> extends Histogram<L> {
     return cell;
   }
 
-  /** Read by the registry, and by `get()` of prom-client, in place of the base class's own values. */
+  /** prom-client's registry and its `get()` read this instead of the base class's own values. */
   getForPromString(): Promise<unknown> {
     const { name, help } = this.#options;
     const values: Sample[] = [];

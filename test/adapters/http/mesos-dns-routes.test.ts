@@ -123,6 +123,13 @@ test('without enumeration /v1/axfr and /v1/enumerate do not exist, from one relo
   }
 });
 
+test('without enumeration /v1/records, which lists the zone too, does not exist either', async (t) => {
+  const api = await startApi(t);
+  assert.equal((await api.get('/v1/records')).status, 200);
+  api.source.current.config = { ...CONFIG, http: { ...CONFIG.http, enumeration: false } };
+  assert.equal((await api.get('/v1/records')).status, 404);
+});
+
 test('one trailing slash and any query make no difference', async (t) => {
   const api = await startApi(t);
   const plain = await api.get('/v1/hosts/web.marathon.mesos');

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { explainView } from '../../../src/core/views/explain-view.ts';
+import {
+  discovery,
+  marathonState,
+  port,
+  publish,
+  running,
+  type SettingsChange,
+  task,
+} from '../../support/state-builder.ts';
+
+function explain(
+  name: string,
+  tasks: readonly unknown[],
+  change: SettingsChange = {},
+): Record<string, unknown> & { sources: Record<string, unknown>[] } {
+  const { table, catalog, settings } = publish(marathonState(...tasks), change);
+  return explainView(table, catalog, settings, name) as ReturnType<typeof explain>;
+}
+
+test('a name is explained by its answer, and every record by its task and reason', () => {
+  const sick = { statuses: [running([], { healthy: false })], id: 't0001' };
+  const tasks = [task('web'), task('Web', { ...sick, slave_id: '5c3e2d0a-7b1f-S1' })];
+  assert.deepEqual(explain('WEB.marathon.mesos', tasks), {
+    name: 'web.marathon.mesos.',
+    zone: 'mesos.',
+    exists: true,
+    outcome: '2 A',
+    answer: { A: ['10.0.0.1', '10.0.0.2'], AAAA: [], SRV: [] },
+    ttlSeconds: 60,
+    sources: [
+      {
+        path: 'frameworks[0].tasks[0]',
+        records: ['A 10.0.0.1'],
+        task: {
+          id: 'test',
+          name: 'web',
+          agent: '5c3e2d0a-7b1f-S0',
+          healthy: true,
+          network: 'host',
+          addressOf: 'agent',
+          reason: 'the task uses the host network',
+        },
+      },
+      {
+        path: 'frameworks[0].tasks[1]',
+        records: ['A 10.0.0.2'],
+        task: {
+          id: 't0001',
+          name: 'Web',
+          agent: '5c3e2d0a-7b1f-S1',
+          healthy: false,
+          network: 'host',
+          addressOf: 'agent',
+          reason: 'the task uses the host network',
+        },
+      },
+    ],
+    sourcesNotShown: 0,
+  });
+});
+
+test('a service is explained by its ports and targets', () => {
+  const declared = { discovery: discovery('web', port(80, 'tcp'), port(81, 'tcp')) };
+  const view = explain('_web._tcp.marathon.mesos.', [task('x', declared)]);
+  assert.equal(view['outcome'], '2 SRV');
+  assert.deepEqual(view.sources[0]?.['records'], [
+    'SRV web-iffe9-s0.marathon.mesos.:80',
+    'SRV web-iffe9-s0.marathon.mesos.:81',
+  ]);
+});
+
+test("the cluster's own names are explained by the part of the state they come from", () => {
+  const view = explain('leader.mesos', []);
+  assert.deepEqual(view.sources, [{ path: 'leader', records: ['A 10.0.0.100'] }]);
+  const slave = explain('slave.mesos', []);
+  assert.deepEqual(slave.sources, [{ path: 'slaves', records: ['A 10.0.0.1', 'A 10.0.0.2'] }]);
+});
+
+const ABSENT: readonly (readonly [name: string, shown: string])[] = [
+  ['nobody.marathon.mesos', 'nobody.marathon.mesos.'],
+  ['a..b', 'a..b'],
+  ['x'.repeat(64), 'x'.repeat(64)],
+];
+
+for (const [name, shown] of ABSENT) {
+  test(`the name ${shown} is explained as not there`, () => {
+    const view = explain(name, [task('web')]);
+    assert.deepEqual(
+      [view['name'], view['exists'], view['outcome'], view['answer'], view.sources],
+      [shown, false, 'the name does not exist (NXDOMAIN)', null, []],
+    );
+  });
+}
+
+test('D02: a name with only names below it is explained as such', () => {
+  const view = explain('_tcp.marathon.mesos.', [
+    task('web', { resources: { ports: '[31000-31000]' } }),
+  ]);
+  assert.equal(view['exists'], true);
+  assert.equal(view['outcome'], 'there are only names below it (NODATA for every type)');
+});
+
+test('a name with characters that are escaped when shown is explained all the same', () => {
+  const tasks = [task('x', { discovery: discovery('s(p a$e') })];
+  for (const name of ['s(p a$e.marathon.mesos.', 's\\(p\\032a\\$e.marathon.mesos.']) {
+    const view = explain(name, tasks);
+    assert.equal(view['name'], 's\\(p\\032a\\$e.marathon.mesos.');
+    assert.equal(view.sources.length, 1);
+    assert.deepEqual(view.sources[0]?.['records'], ['A 10.0.0.1']);
+  }
+});
+
+test('an avoided task is no source of the name it would share', () => {
+  const sick = task('web', { id: 't0001', statuses: [running([], { healthy: false })] });
+  const view = explain('web.marathon.mesos.', [task('web'), sick], {
+    names: { unhealthy: 'avoid' },
+  });
+  assert.equal(view.sources.length, 1);
+});
+
+test('a hundred sources are listed, the others counted', () => {
+  const tasks = Array.from({ length: 103 }, (_, i) => task('web', { id: `t${i}` }));
+  const view = explain('web.marathon.mesos.', tasks);
+  assert.deepEqual([view.sources.length, view['sourcesNotShown']], [100, 3]);
+});

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type {
+  GenerationStatus,
+  ListenerStatus,
+  SourceStatus,
+  Status,
+} from '../../src/core/ports.ts';
+import { statusOf } from '../../src/daemon/status.ts';
+import { ManualClock } from '../adapters/manual-clock.ts';
+import { daemonConfig } from '../support/running-daemon.ts';
+
+const SOURCE: SourceStatus = {
+  leader: '10.0.0.9:5050',
+  ageSeconds: 4.4,
+  lastSuccessAt: '2026-01-01T00:00:00.000Z',
+  lastAttemptAt: '2026-01-01T00:00:00.000Z',
+  consecutiveFailures: 0,
+  lastError: null,
+  pollIntervalSeconds: 30,
+  polls: 12,
+};
+
+const GENERATION: GenerationStatus = {
+  serial: 1_700_000_000,
+  publishedAt: '2026-01-01T00:00:00.000Z',
+  changedAt: '2026-01-01T00:00:00.000Z',
+  names: 1842,
+  records: 5120,
+  frameworks: 3,
+  agents: 40,
+  tasks: 411,
+  rejections: 2,
+  stateBytes: 1_114_112,
+  parseMs: 8.5,
+  buildMs: 12.3,
+  tableBytes: 524_288,
+};
+
+const OPEN: ListenerStatus = {
+  address: '127.0.0.1',
+  port: 53,
+  protocol: 'udp',
+  open: true,
+  error: null,
+};
+const CLOSED: ListenerStatus = {
+  address: 'fd00::1',
+  port: 53,
+  protocol: 'udp',
+  open: false,
+  error: 'the address is in use',
+};
+const ERROR = {
+  code: 'master-timeout',
+  message: 'master 10.0.0.9:5050: no complete state in 20000 ms',
+  at: '2026-01-01T00:00:00.000Z',
+};
+
+interface Parts {
+  readonly source?: Partial<SourceStatus>;
+  readonly generation?: GenerationStatus | null;
+  readonly listeners?: readonly ListenerStatus[];
+}
+
+function status({ source = {}, generation = GENERATION, listeners = [OPEN] }: Parts = {}): Status {
+  const clock = new ManualClock();
+  clock.advance(3_600_400);
+  const forward = {
+    upstreams: ['10.0.0.2:53'],
+    zones: { consul: ['10.0.0.3:8600', '[fd00::3]:8600'] },
+  };
+  return statusOf({
+    clock,
+    version: '1.2.3',
+    node: 'node-7',
+    startedAt: { now: Date.UTC(2026, 0, 1), monotonic: 0 },
+    config: () => daemonConfig({ cluster: { masters: ['10.0.0.9:5050'] }, forward }),
+    source: () => ({ ...SOURCE, ...source }),
+    generation: () => generation,
+    listeners: () => listeners,
+    upstreams: () => ['10.0.0.2:53'],
+  });
+}
+
+const WAITING = { leader: null, ageSeconds: null, lastSuccessAt: null };
+
+describe('the status', () => {
+  test('of a daemon that serves is ready and says what from', () => {
+    const { startedAt, uptimeSeconds, ready, summary, reasons, forwarding } = status();
+    assert.deepEqual([ready, reasons], [true, []]);
+    assert.equal(
+      summary,
+      'Serving 1842 names of 411 tasks from 10.0.0.9:5050, state 4 s old, 2 rejections.',
+    );
+    assert.deepEqual([startedAt, uptimeSeconds], ['2026-01-01T00:00:00.000Z', 3600]);
+    assert.deepEqual(forwarding, {
+      enabled: true,
+      upstreams: ['10.0.0.2:53'],
+      zones: { consul: ['10.0.0.3:8600', '[fd00::3]:8600'] },
+    });
+  });
+
+  test('before the first state is not ready and says what happens to names', () => {
+    const { ready, summary, reasons } = status({ source: WAITING, generation: null });
+    assert.equal(ready, false);
+    assert.equal(
+      summary,
+      'Waiting for the first state: own names get SERVFAIL, others are forwarded.',
+    );
+    assert.deepEqual(reasons, ['no state of the cluster yet']);
+  });
+
+  test('before the first state names the error of the last poll', () => {
+    const source = { ...WAITING, consecutiveFailures: 3, lastError: ERROR };
+    assert.deepEqual(status({ source, generation: null }).reasons, [
+      `no state of the cluster yet: ${ERROR.message}`,
+    ]);
+  });
+
+  test('is stale after three intervals: still ready, with age, failures and error', () => {
+    const failing = { consecutiveFailures: 5, lastError: ERROR };
+    assert.deepEqual(status({ source: { ...failing, ageSeconds: 90 } }).reasons, []);
+    const { ready, summary, reasons } = status({ source: { ...failing, ageSeconds: 90.6 } });
+    assert.equal(ready, true);
+    assert.deepEqual(reasons, [`the state is 91 s old, 5 polls failed: ${ERROR.message}`]);
+    assert.equal(
+      summary,
+      'Serving 1842 names of 411 tasks from 10.0.0.9:5050, state 91 s old, 2 rejections; ' +
+        `the state is 91 s old, 5 polls failed: ${ERROR.message}.`,
+    );
+  });
+
+  test('does not blame an error that is over for a poll that takes long', () => {
+    const source = { ageSeconds: 200, consecutiveFailures: 0, lastError: ERROR };
+    assert.deepEqual(status({ source }).reasons, ['the state is 200 s old, 0 polls failed']);
+  });
+
+  test('with a listener that is not open is not ready, and that reason comes first', () => {
+    const source = { ageSeconds: 500, consecutiveFailures: 9, lastError: ERROR };
+    const { ready, reasons, summary } = status({ source, listeners: [OPEN, CLOSED] });
+    assert.equal(ready, false);
+    assert.equal(reasons[0], 'listener udp [fd00::1]:53 is not open: the address is in use');
+    assert.match(reasons[1] ?? '', /^the state is 500 s old/);
+    assert.match(summary, /; listener udp \[fd00::1\]:53 is not open: the address is in use\.$/);
+  });
+});
