@@ -26,6 +26,8 @@ const TICKS_PER_SECOND = 100;
 
 interface Daemon {
   readonly child: ChildProcess;
+  /** Resolves when the next generation is logged; asking would cost the daemon CPU. */
+  readonly published: () => Promise<void>;
   readonly dns: number;
   readonly http: number;
 }
@@ -45,30 +47,39 @@ function peakMegabytes(pid: number): number {
 async function startDaemon(dir: string, master: string): Promise<Daemon> {
   const file = join(dir, 'config.json');
   const config = {
-    cluster: { masters: [master], pollIntervalSeconds: 86_400, requestTimeoutSeconds: 60 },
+    cluster: { masters: [master], pollIntervalSeconds: 0.5, requestTimeoutSeconds: 60 },
     dns: { listen: ['127.0.0.1:0'] },
     http: { listen: '127.0.0.1:0' },
   };
   writeFileSync(file, JSON.stringify(config));
+  // The environment of deploy/hoplite.service.
+  const env = { ...process.env, MALLOC_ARENA_MAX: '2' };
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
+    env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let text = '';
-  for await (const chunk of child.stdout) {
-    text += String(chunk);
-    const started = /"event":"started".*/.exec(text)?.[0];
-    if (started === undefined) continue;
-    const port = (name: string): number =>
-      Number(new RegExp(`"${name}":\\[?"[^"]*:(\\d+)"`).exec(started)?.[1]);
-    return { child, dns: port('dns'), http: port('http') };
-  }
-  throw new Error(`the daemon did not start: ${text}`);
-}
-
-async function serial(http: number): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${http}/v1/status`);
-  const status = (await response.json()) as { generation: { serial: number } | null };
-  return status.generation?.serial ?? 0;
+  const logged = async (event: string): Promise<string> => {
+    for (;;) {
+      const line = new RegExp(`^.*"event":"${event}".*\n`, 'm').exec(text);
+      if (line !== null) {
+        text = text.slice(line.index + line[0].length);
+        return line[0];
+      }
+      text += String((await once(child.stdout, 'data'))[0]);
+    }
+  };
+  const started = await logged('started');
+  const port = (name: string): number =>
+    Number(new RegExp(`"${name}":\\[?"[^"]*:(\\d+)"`).exec(started)?.[1]);
+  return {
+    child,
+    dns: port('dns'),
+    http: port('http'),
+    async published() {
+      await logged('generation-published');
+    },
+  };
 }
 
 /** Asks one question after the other and keeps every round-trip time, until stopped. */
@@ -100,15 +111,54 @@ function startProbe(port: number): { stop(): number[] } {
   };
 }
 
+/**
+ * Longest stall of the daemon's event loop since the last call, in milliseconds. Node samples the
+ * loop every 10 ms, and the sample of an idle loop is those 10.
+ */
+async function stallMs(http: number): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();
+  const seconds = Number(/^nodejs_eventloop_lag_max_seconds (\S+)/m.exec(text)?.[1]);
+  return Math.max(0, seconds * 1000 - 10);
+}
+
 const quantile = (values: readonly number[], q: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ??
   0;
 const median = (values: readonly number[]): number => quantile(values, 0.5);
 
+interface Samples {
+  readonly cpu: readonly number[];
+  readonly wall: readonly number[];
+  readonly stalls: readonly number[];
+  readonly quiet: readonly number[];
+  readonly busy: readonly number[];
+}
+
+function report(tasks: number, bytes: number, peak: number, samples: Samples): void {
+  const [first, ...warm] = samples.cpu;
+  const latency = (times: readonly number[]): string =>
+    `p50 ${median(times).toFixed(2)}, p99 ${quantile(times, 0.99).toFixed(2)}, ` +
+    `max ${quantile(times, 1).toFixed(2)} ms`;
+  process.stdout.write(
+    [
+      `${tasks} tasks, state of ${(bytes / 1e6).toFixed(1)} MB, Node ${process.version}`,
+      `  CPU of the process: ${median(warm)} ms (${Math.min(...warm)}-${Math.max(...warm)}); ` +
+        `${first} ms the first time`,
+      `  until published: ${median(samples.wall.slice(1)).toFixed(0)} ms`,
+      `  peak RSS: ${peak.toFixed(0)} MB`,
+      `  main thread stalled: median ${median(samples.stalls).toFixed(1)}, ` +
+        `max ${quantile(samples.stalls, 1).toFixed(1)} ms`,
+      `  DNS answers, nothing else going on: ${latency(samples.quiet)}`,
+      `  DNS answers during a rebuild: ${latency(samples.busy)}`,
+      '',
+    ].join('\n'),
+  );
+}
+
 async function measure(tasks: number, agents: number): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'hoplite-bench-'));
   let round = 0;
-  let body = '';
+  let bytes = 0;
   let waiting: ServerResponse | null = null;
   const server = createServer((_request, response) => (waiting = response)).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -119,40 +169,35 @@ async function measure(tasks: number, agents: number): Promise<void> {
     waiting = null;
     return response;
   };
-  const { child, dns, http } = await startDaemon(dir, master);
+  const { child, dns, http, published } = await startDaemon(dir, master);
   const pid = child.pid!;
   const cpu: number[] = [];
   const wall: number[] = [];
-  let quiet: number[] = [];
+  const stalls: number[] = [];
   const busy: number[] = [];
-  for (; round <= WARM_ROUNDS; round++) {
-    body = clusterState(tasks, agents, master, round);
-    if (round > 0) child.kill('SIGHUP');
+  let quiet: number[] = [];
+  for (; round <= 2 * WARM_ROUNDS; round++) {
+    // First what it costs, undisturbed; then what a client notices.
+    const withProbe = round > WARM_ROUNDS;
+    const body = Buffer.from(clusterState(tasks, agents, master, round));
+    bytes = body.length;
     const response = await nextRequest();
-    const before = await serial(http);
-    if (round === 1) {
+    if (round === WARM_ROUNDS + 1) {
       const probe = startProbe(dns);
       await sleep(1_000);
       quiet = probe.stop();
     }
-    const probe = round === 0 ? null : startProbe(dns);
+    await stallMs(http);
+    const probe = withProbe ? startProbe(dns) : null;
     const [cpuBefore, start] = [cpuMs(pid), performance.now()];
     response.end(body);
-    while ((await serial(http)) === before) await sleep(10);
+    await published();
     wall.push(performance.now() - start);
-    cpu.push(cpuMs(pid) - cpuBefore);
+    if (!withProbe) cpu.push(cpuMs(pid) - cpuBefore);
     busy.push(...(probe?.stop() ?? []));
+    if (round > 0) stalls.push(await stallMs(http));
   }
-  const peak = peakMegabytes(pid);
-  const [first, ...warm] = cpu;
-  process.stdout.write(
-    `${tasks} tasks, ${(Buffer.byteLength(body) / 1e6).toFixed(1)} MB: ` +
-      `CPU first ${first} ms, then ${median(warm)} ms (median of ${WARM_ROUNDS}; ` +
-      `${Math.min(...warm)}-${Math.max(...warm)}); wall ${median(wall.slice(1)).toFixed(0)} ms; ` +
-      `peak RSS ${peak.toFixed(0)} MB; answers quiet p99 ${quantile(quiet, 0.99).toFixed(2)} ms ` +
-      `max ${Math.max(...quiet).toFixed(2)} ms, meanwhile p99 ${quantile(busy, 0.99).toFixed(2)} ms ` +
-      `max ${Math.max(...busy).toFixed(2)} ms\n`,
-  );
+  report(tasks, bytes, peakMegabytes(pid), { cpu, wall, stalls, busy, quiet });
   child.kill();
   server.close();
   await once(child, 'exit');

@@ -224,12 +224,23 @@ export class Poller {
 
   /** One master's state, or its leader's if it names another one: host and port count (S05). */
   async #readFollowing(master: HostPort, signal: AbortSignal): Promise<ReadReport> {
-    const state = await this.#parts.fetchState(master, signal);
-    const read = await this.#parts.read(state.chunks);
+    const first = await this.#readFrom(master, signal);
+    if (first.isLeading) return first.read;
     signal.throwIfAborted();
-    if (read.fromLeader || sameHostPort(read.leader, state.answeredBy)) return read;
-    const fromLeader = await this.#parts.fetchState(read.leader, signal);
-    return this.#parts.read(fromLeader.chunks);
+    const { leader } = first.read;
+    const second = await this.#readFrom(leader, signal);
+    if (second.isLeading) return second.read;
+    const message = `${formatHostPort(leader)} is called the leader, but does not lead`;
+    throw new DaemonError('state-invalid', message);
+  }
+
+  async #readFrom(
+    master: HostPort,
+    signal: AbortSignal,
+  ): Promise<{ readonly read: ReadReport; readonly isLeading: boolean }> {
+    const { chunks, answeredBy } = await this.#parts.fetchState(master, signal);
+    const read = await this.#parts.read(chunks);
+    return { read, isLeading: read.fromLeader || sameHostPort(read.leader, answeredBy) };
   }
 }
 

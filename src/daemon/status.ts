@@ -50,7 +50,7 @@ export function statusOf(parts: StatusParts): Status {
     startedAt: new Date(parts.startedAt.now).toISOString(),
     uptimeSeconds: Math.round((parts.clock.monotonic() - parts.startedAt.monotonic) / 1000),
     ready,
-    summary: summary(source, generation, reasons),
+    summary: summary(source, generation, reasons, enabled),
     reasons,
     source,
     generation,
@@ -89,9 +89,11 @@ function summary(
   source: SourceStatus,
   generation: GenerationStatus | null,
   reasons: readonly string[],
+  forwards: boolean,
 ): string {
   if (generation === null) {
-    return `Waiting for the first state: own names get SERVFAIL, others are forwarded.`;
+    const others = forwards ? 'forwarded' : 'refused';
+    return `Waiting for the first state: own names get SERVFAIL, others are ${others}.`;
   }
   const facts =
     `Serving ${generation.names} names of ${generation.tasks} tasks ` +

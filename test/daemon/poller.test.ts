@@ -204,24 +204,31 @@ describe('whom the poller asks', () => {
     scripted.says = () => Promise.resolve({ leader: master(9) });
     scripted.poller.start();
     await scripted.settle();
-    assert.deepEqual(scripted.newCalls().slice(0, 3), [
+    assert.deepEqual(scripted.newCalls(), [
       'fetch 10.0.0.1:5050',
       'read',
       'fetch 10.0.0.9:5050',
+      'read',
+      'build read',
+      'publish 10.0.0.9:5050',
     ]);
     scripted.clock.advance(INTERVAL_MS);
     await scripted.settle();
     assert.equal(scripted.newCalls()[0], 'fetch 10.0.0.9:5050');
   });
 
-  test('a leader that names another one is believed: two fetches, no circle', async (t) => {
+  test('a leader that does not lead is not believed: two fetches, no circle', async (t) => {
     const scripted = scriptPoller(t, [master(1), master(2)]);
     scripted.says = (asked) =>
       Promise.resolve({ leader: asked.host === '10.0.0.1' ? master(2) : master(1) });
     scripted.poller.start();
     await scripted.settle();
-    const fetches = scripted.newCalls().filter((call) => call.startsWith('fetch'));
-    assert.deepEqual(fetches, ['fetch 10.0.0.1:5050', 'fetch 10.0.0.2:5050']);
+    const follow = ['fetch 10.0.0.1:5050', 'read', 'fetch 10.0.0.2:5050', 'read'];
+    const back = ['fetch 10.0.0.2:5050', 'read', 'fetch 10.0.0.1:5050', 'read'];
+    assert.deepEqual(scripted.newCalls(), [...follow, ...back]);
+    const { consecutiveFailures, lastError } = scripted.poller.status();
+    assert.equal(consecutiveFailures, 1);
+    assert.equal(lastError?.message, '10.0.0.2:5050 is called the leader, but does not lead');
   });
 
   test('the port of the leader counts: same host, other port is another master', async (t) => {

@@ -61,15 +61,18 @@ interface Parts {
   readonly source?: Partial<SourceStatus>;
   readonly generation?: GenerationStatus | null;
   readonly listeners?: readonly ListenerStatus[];
+  readonly forward?: object;
 }
 
-function status({ source = {}, generation = GENERATION, listeners = [OPEN] }: Parts = {}): Status {
+const FORWARD = {
+  upstreams: ['10.0.0.2:53'],
+  zones: { consul: ['10.0.0.3:8600', '[fd00::3]:8600'] },
+};
+
+function status(parts: Parts = {}): Status {
+  const { source = {}, generation = GENERATION, listeners = [OPEN], forward = FORWARD } = parts;
   const clock = new ManualClock();
   clock.advance(3_600_400);
-  const forward = {
-    upstreams: ['10.0.0.2:53'],
-    zones: { consul: ['10.0.0.3:8600', '[fd00::3]:8600'] },
-  };
   return statusOf({
     clock,
     version: '1.2.3',
@@ -109,6 +112,8 @@ describe('the status', () => {
       'Waiting for the first state: own names get SERVFAIL, others are forwarded.',
     );
     assert.deepEqual(reasons, ['no state of the cluster yet']);
+    const alone = status({ source: WAITING, generation: null, forward: { enabled: false } });
+    assert.match(alone.summary, /own names get SERVFAIL, others are refused\.$/);
   });
 
   test('before the first state names the error of the last poll', () => {

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { NAME_BYTES_MAX } from '../../src/core/dns/constants.ts';
+import { buildMessage } from './dns-message.ts';
+import type { AnyRecord } from './small-zone.ts';
 import {
   agent,
   agentId,
@@ -185,3 +187,83 @@ export const anyState: fc.Arbitrary<unknown> = fc
     places[place % places.length]?.(value);
     return copy;
   });
+
+// Packets.
+
+const QNAMES = ['web.mesos.', 'WEB.mesos.', '_web._tcp.mesos.', 'many.mesos.', 'no.mesos.', 'x.'];
+
+/** Queries as clients send them, for names of a small zone and for others. */
+export const goodQueries: fc.Arbitrary<Uint8Array> = fc
+  .record({
+    id: fc.nat(65_535),
+    qname: fc.oneof(
+      { weight: 5, arbitrary: fc.constantFrom(...QNAMES) },
+      { weight: 1, arbitrary: wireNames },
+    ),
+    qtype: fc.constantFrom(1, 2, 6, 16, 28, 33, 41, 252, 255, 65_280),
+    qclass: fc.constantFrom(1, 1, 1, 3, 255),
+    flags: fc.constantFrom(0, 0x0100, 0x0110, 0x0020),
+    opt: fc.option(
+      fc.record({
+        size: fc.constantFrom(0, 512, 600, 1232, 4096, 65_535),
+        version: fc.constantFrom(0, 0, 0, 1),
+        flags: fc.constantFrom(0, 0x8000, 0x7fff),
+        options: fc.constantFrom(new Uint8Array(0), Buffer.from('000a0008aabbccddeeff0011', 'hex')),
+      }),
+      { nil: undefined },
+    ),
+  })
+  .map(({ opt, ...message }) => buildMessage(opt === undefined ? message : { ...message, opt }));
+
+/** Good queries with octets changed, inserted, taken out or cut off. */
+const mutatedQueries: fc.Arbitrary<Uint8Array> = fc
+  .record({
+    query: goodQueries,
+    changes: fc.array(
+      fc.record({
+        at: fc.nat(),
+        octet: fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 12, 63, 64, 0xc0, 0xff)),
+        how: fc.constantFrom('replace', 'insert', 'remove', 'cut'),
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
+  })
+  .map(({ query, changes }) => {
+    const octets = [...query];
+    for (const { at, octet, how } of changes) {
+      const index = at % (octets.length + 1);
+      if (how === 'cut') octets.length = index;
+      else octets.splice(index, how === 'insert' ? 0 : 1, ...(how === 'remove' ? [] : [octet]));
+    }
+    return Uint8Array.from(octets);
+  });
+
+/** Anything that may come in a datagram: garbage, headers that lie, queries nearly or quite good. */
+export const packets: fc.Arbitrary<Uint8Array> = fc.oneof(
+  fc.uint8Array({ maxLength: 80 }),
+  fc
+    .tuple(fc.uint8Array({ minLength: 10, maxLength: 10 }), fc.uint8Array({ maxLength: 300 }))
+    .map(([header, rest]) =>
+      Uint8Array.from([...header.subarray(0, 2), 1, 0, ...header.subarray(2), ...rest]),
+    ),
+  goodQueries,
+  mutatedQueries,
+);
+
+// Records.
+
+const zoneNames = fc.oneof(
+  { weight: 6, arbitrary: ownerNames('mesos.') },
+  { weight: 1, arbitrary: ownerNames('example.test.') },
+);
+
+/** Records that can be published, in and outside the zone; some twice. */
+export const recordSets: fc.Arbitrary<AnyRecord[]> = fc.array(
+  fc.record({
+    owner: zoneNames,
+    address: fc.option(addressTexts),
+    target: zoneNames,
+    port: fc.constantFrom(0, 80, 8080, 65_535),
+  }),
+  { maxLength: 25 },
+);

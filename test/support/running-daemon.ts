@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
+import { isIPv6 } from 'node:net';
 import { systemClock } from '../../src/adapters/clock.ts';
 import { createLog } from '../../src/adapters/log.ts';
 import type { Config, SocketAddress } from '../../src/core/config/config.ts';
@@ -11,8 +13,8 @@ import { Daemon } from '../../src/daemon/daemon.ts';
 import type { ManualClock } from '../adapters/manual-clock.ts';
 import type { Cleanup } from './cleanup.ts';
 import { buildMessage, readMessage, type ReadMessage, type ReadRecord } from './dns-message.ts';
-import { openTcpClient, openUdpClient } from './dns-peer.ts';
-import { waitUntil } from './wait-until.ts';
+import { openTcpClient } from './dns-peer.ts';
+import { inTime, waitUntil } from './wait-until.ts';
 
 /** One line of the log. */
 export type LogLine = Readonly<Record<string, unknown>> & {
@@ -157,11 +159,14 @@ export function advanceToPoll({ daemon }: RunningDaemon, clock: ManualClock): vo
 }
 
 async function askOverUdp(server: SocketAddress, message: Uint8Array): Promise<Uint8Array> {
-  const client = await openUdpClient(server);
+  const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4');
   try {
-    return await client.ask(message);
+    const answered = once(socket, 'message');
+    socket.send(message, server.port, server.address);
+    const [reply] = (await inTime('an answer over UDP', answered)) as [Buffer];
+    return new Uint8Array(reply);
   } finally {
-    client.close();
+    socket.close();
   }
 }
 

@@ -37,6 +37,22 @@ export function manyAddresses(count: number): IpAddress[] {
   return Array.from({ length: count }, (_, i) => ip(`10.1.${i >>> 8}.${i & 255}`));
 }
 
+/** An address of `owner`, or a service of it if `address` is null. */
+export interface AnyRecord {
+  readonly owner: string;
+  readonly address: string | null;
+  readonly target: string;
+  readonly port: number;
+}
+
+/** Puts records into a store. */
+export function fill(store: RecordStore, records: readonly AnyRecord[]): void {
+  for (const { owner, address, target, port } of records) {
+    if (address === null) store.service(owner, target, port);
+    else store.address(owner, ip(address));
+  }
+}
+
 /** Compiles what `fill` puts into a store that refuses nothing. */
 export function compileZone(
   fill: (store: RecordStore) => void,

@@ -44,16 +44,24 @@ export function compileTable(store: RecordStore, terms: ZoneTerms, ready: boolea
 
 /** Sets the SOA serial (RFC 1982) of a table that no other thread has seen yet. */
 export function stampSerial(table: AnswerTable, serial: number): void {
-  table.words[HEADER.SERIAL] = serial;
+  const [header, ...records] = serialOffsets(table);
+  table.words[header! >>> 2] = serial;
+  for (const offset of records) writeU32(table.bytes, offset, serial);
+}
+
+/** Where the serial stands, in ascending order: in the header, then in every SOA record. */
+export function serialOffsets(table: AnswerTable): number[] {
+  const ends: number[] = [];
   for (let i = 0; i < table.zoneCount; i++) {
     const zone = table.zoneAt(i);
     const soa = table.rrset(table.words[zone + ZONE.APEX_NODE]!, TYPE.SOA);
-    const ends = [
+    ends.push(
       table.words[zone + ZONE.NEGATIVE_SOA]! + table.words[zone + ZONE.NEGATIVE_SOA_BYTES]!,
-      table.words[soa + RRSET.DATA]! + table.words[soa + RRSET.DATA_BYTES]!,
-    ];
-    for (const end of ends) writeU32(table.bytes, end - SOA_NUMBERS_BYTES, serial);
+    );
+    ends.push(table.words[soa + RRSET.DATA]! + table.words[soa + RRSET.DATA_BYTES]!);
   }
+  const records = ends.map((end) => end - SOA_NUMBERS_BYTES).sort((a, b) => a - b);
+  return [4 * HEADER.SERIAL, ...records];
 }
 
 interface Apex {

@@ -87,4 +87,6 @@ test('a list takes over another one with its count, up to the same bound', () =>
   assert.equal(first.items.at(-1)?.path, 'b[0]');
   assert.equal(first.total, REJECTIONS_LISTED_MAX + 2);
   assert.equal(second.total, 3);
+  second.addAll(first);
+  assert.equal(second.total, REJECTIONS_LISTED_MAX + 5, 'counts what was not listed too');
 });

@@ -37,6 +37,9 @@ test('a label with a dot in it is one label', () => {
   const wire = Buffer.concat([Buffer.from([9]), Buffer.from('weird.dot'), Buffer.from([0])]);
   assert.equal(ZONES.find(wire, wire.length)?.zone, 'WeIrd\\.dot');
   assert.equal(ZONES.find(wireName('weird.dot.'), 11), null);
+  // One label, whose last octets are those of the zone `corp`.
+  const alike = Buffer.from([6, 0x78, 4, ...Buffer.from('corp'), 0]);
+  assert.equal(ZONES.find(alike, alike.length), null);
 });
 
 test('the zones are listed, the longest first', () => {

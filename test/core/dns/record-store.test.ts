@@ -147,6 +147,13 @@ test('a store is a map from owners to sets of records, and after a reset an empt
   );
 });
 
+test('services that differ only in the target are different records', () => {
+  const store = refusing();
+  for (let i = 0; i < 3000; i++) assert.ok(store.service('_s.mesos.', `t${i}.mesos.`, 80));
+  for (let i = 0; i < 3000; i++) assert.ok(!store.service('_s.mesos.', `t${i}.mesos.`, 80));
+  assert.equal(store.recordCount, 3000);
+});
+
 test('a store grows beyond its first size in names and in records', () => {
   const store = refusing();
   for (let i = 0; i < 5000; i++) {

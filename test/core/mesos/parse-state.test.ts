@@ -215,6 +215,15 @@ test('S18: an inactive agent or framework is read and marked', () => {
   );
 });
 
+test('a task with a health check that has no result yet is not healthy', () => {
+  const checked = task('web', { health_check: { type: 'HTTP', port: 80 } });
+  const { snapshot } = read(masterState([framework('a', [checked, task('web')])]));
+  assert.deepEqual(
+    snapshot.frameworks[0]?.tasks.map(({ healthy }) => healthy),
+    [false, true],
+  );
+});
+
 test('an elected master without its registry gives a state of nothing, not an error', () => {
   const { snapshot } = readText(LISTS);
   assert.deepEqual([snapshot.agents, snapshot.frameworks, snapshot.taskCount], [[], [], 0]);
