@@ -1,21 +1,18 @@
 #!/usr/bin/env node
 /** The `hoplite` command: picks the subcommand, turns what it throws into an exit code. */
 import { DaemonError } from '../core/base/daemon-error.ts';
-import { checkConfig } from './check-config.ts';
-import { demo } from './demo.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-code.ts';
 import { helpText } from './help.ts';
-import { serve } from './serve.ts';
-import { showRecords } from './show-records.ts';
 import { packageVersion } from '../adapters/package-info.ts';
 
 type Command = (args: readonly string[]) => Promise<ExitCode>;
 
-const COMMANDS: Readonly<Record<string, Command>> = {
-  serve,
-  demo,
-  'check-config': checkConfig,
-  'show-records': showRecords,
+/** Loaded when asked for: the daemon's packages take longer to load than most commands to run. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serve,
+  demo: async () => (await import('./demo.ts')).demo,
+  'check-config': async () => (await import('./check-config.ts')).checkConfig,
+  'show-records': async () => (await import('./show-records.ts')).showRecords,
 };
 
 async function run(args: readonly string[]): Promise<ExitCode> {
@@ -25,9 +22,10 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     return print(helpText(rest[0] ?? null));
   }
   if (name === undefined) throw new UsageError('which command?');
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) throw new UsageError(`there is no command ${JSON.stringify(name)}`);
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) throw new UsageError(`there is no command ${JSON.stringify(name)}`);
   if (rest.includes('--help') || rest.includes('-h')) return print(helpText(name));
+  const command = await load();
   return command(rest);
 }
 

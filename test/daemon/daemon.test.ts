@@ -12,7 +12,8 @@ import { RCODE, TYPE } from '../../src/core/dns/constants.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { buildMessage } from '../support/dns-message.ts';
 import { closedPort, openTcpClient, openUpstream } from '../support/dns-peer.ts';
-import { advanceToPoll, daemonConfig, startDaemon } from '../support/running-daemon.ts';
+import { daemonConfig } from '../support/daemon-config.ts';
+import { advanceToPoll, startDaemon } from '../support/running-daemon.ts';
 import {
   clusterState,
   framework,

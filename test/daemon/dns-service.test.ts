@@ -17,7 +17,8 @@ import {
   readMessage,
   type TestMessage,
 } from '../support/dns-message.ts';
-import { daemonConfig, recordTexts } from '../support/running-daemon.ts';
+import { daemonConfig } from '../support/daemon-config.ts';
+import { recordTexts } from '../support/record-text.ts';
 import { clusterState, framework, task } from '../support/scripted-master.ts';
 import { gate } from './scripted-poller.ts';
 

@@ -10,7 +10,7 @@ import { zoneSettings } from '../../src/core/views/zone-view.ts';
 import type { LogFields } from '../../src/core/ports.ts';
 import type { BuildReport } from '../../src/daemon/generation-protocol.ts';
 import { GenerationThread } from '../../src/daemon/generation-thread.ts';
-import { daemonConfig } from '../support/running-daemon.ts';
+import { daemonConfig } from '../support/daemon-config.ts';
 import { clusterState, framework, task } from '../support/scripted-master.ts';
 import { inTime } from '../support/wait-until.ts';
 

@@ -8,7 +8,7 @@ import { zoneSettings } from '../../src/core/views/zone-view.ts';
 import type { BuildReport, ReadReport } from '../../src/daemon/generation-protocol.ts';
 import { Publisher } from '../../src/daemon/publisher.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
-import { daemonConfig } from '../support/running-daemon.ts';
+import { daemonConfig } from '../support/daemon-config.ts';
 import { clusterState, framework, task } from '../support/scripted-master.ts';
 
 const SETTINGS = zoneSettings(daemonConfig({ cluster: { masters: ['10.0.0.9:5050'] } }), []);

@@ -9,7 +9,8 @@ import { keepFixedSettings } from '../../src/daemon/reload.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { addressRecords, buildMessage, readMessage } from '../support/dns-message.ts';
 import { openUpstream, type ReceivedQuery, type ScriptedUpstream } from '../support/dns-peer.ts';
-import { daemonConfig, type RunningDaemon, startDaemon } from '../support/running-daemon.ts';
+import { daemonConfig } from '../support/daemon-config.ts';
+import { type RunningDaemon, startDaemon } from '../support/running-daemon.ts';
 import {
   clusterState,
   framework,

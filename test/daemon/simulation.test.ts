@@ -5,12 +5,8 @@ import { type Random, seededRandom } from '../../src/core/base/random.ts';
 import { TYPE } from '../../src/core/dns/constants.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { SuiteCleanup } from '../support/cleanup.ts';
-import {
-  advanceToPoll,
-  daemonConfig,
-  type RunningDaemon,
-  startDaemon,
-} from '../support/running-daemon.ts';
+import { daemonConfig } from '../support/daemon-config.ts';
+import { advanceToPoll, type RunningDaemon, startDaemon } from '../support/running-daemon.ts';
 import {
   agent,
   clusterState,

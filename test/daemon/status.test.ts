@@ -8,7 +8,7 @@ import type {
 } from '../../src/core/ports.ts';
 import { statusOf } from '../../src/daemon/status.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
-import { daemonConfig } from '../support/running-daemon.ts';
+import { daemonConfig } from '../support/daemon-config.ts';
 
 const SOURCE: SourceStatus = {
   leader: '10.0.0.9:5050',

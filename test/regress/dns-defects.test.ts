@@ -3,13 +3,9 @@ import { after, before, describe, test } from 'node:test';
 import { FLAG, RCODE, TYPE } from '../../src/core/dns/constants.ts';
 import { SuiteCleanup } from '../support/cleanup.ts';
 import { buildMessage, readMessage, type ReadMessage } from '../support/dns-message.ts';
-import {
-  mesosDnsConfig,
-  recordTexts,
-  type RunningDaemon,
-  soaNumbers,
-  startDaemon,
-} from '../support/running-daemon.ts';
+import { mesosDnsConfig } from '../support/daemon-config.ts';
+import { recordTexts, soaNumbers } from '../support/record-text.ts';
+import { type RunningDaemon, startDaemon } from '../support/running-daemon.ts';
 import {
   agent,
   clusterState,

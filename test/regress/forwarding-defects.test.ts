@@ -14,12 +14,8 @@ import {
   type Script,
   type ScriptedUpstream,
 } from '../support/dns-peer.ts';
-import {
-  daemonConfig,
-  mesosDnsConfig,
-  type RunningDaemon,
-  startDaemon,
-} from '../support/running-daemon.ts';
+import { daemonConfig, mesosDnsConfig } from '../support/daemon-config.ts';
+import { type RunningDaemon, startDaemon } from '../support/running-daemon.ts';
 import {
   clusterState,
   framework,

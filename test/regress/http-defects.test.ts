@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { SuiteCleanup } from '../support/cleanup.ts';
-import { mesosDnsConfig, type RunningDaemon, startDaemon } from '../support/running-daemon.ts';
+import { mesosDnsConfig } from '../support/daemon-config.ts';
+import { type RunningDaemon, startDaemon } from '../support/running-daemon.ts';
 import {
   clusterState,
   discovery,

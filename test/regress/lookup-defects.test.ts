@@ -8,7 +8,7 @@ import { GenerationThread } from '../../src/daemon/generation-thread.ts';
 import { Poller } from '../../src/daemon/poller.ts';
 import { Publisher } from '../../src/daemon/publisher.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
-import { daemonConfig } from '../support/running-daemon.ts';
+import { daemonConfig } from '../support/daemon-config.ts';
 import { agent, clusterState, framework, task } from '../support/scripted-master.ts';
 import { waitUntil } from '../support/wait-until.ts';
 

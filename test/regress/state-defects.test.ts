@@ -8,13 +8,8 @@ import { startMaster as startHttpsMaster } from '../adapters/mesos/loopback-mast
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { addressRecords, buildMessage, readMessage } from '../support/dns-message.ts';
 import { openUpstream } from '../support/dns-peer.ts';
-import {
-  advanceToPoll,
-  daemonConfig,
-  mesosDnsConfig,
-  type RunningDaemon,
-  startDaemon,
-} from '../support/running-daemon.ts';
+import { daemonConfig, mesosDnsConfig } from '../support/daemon-config.ts';
+import { advanceToPoll, type RunningDaemon, startDaemon } from '../support/running-daemon.ts';
 import {
   agent,
   clusterState,

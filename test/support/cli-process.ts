@@ -96,8 +96,13 @@ export class LongProcess {
       });
     });
     t.after(async () => {
+      if (this.#exit !== null) return;
+      const hasExited = this.#child.exitCode !== null || this.#child.signalCode !== null;
+      const exited = once(this.#child, 'exit');
       this.#child.kill('SIGKILL');
-      await inTime(`end of ${program}`, this.exited);
+      if (!hasExited) await inTime(`end of ${program}`, exited);
+      // Children of its own may hold the other ends.
+      for (const stream of [stdin, stdout, stderr]) stream?.destroy();
     });
   }
 

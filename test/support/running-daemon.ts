@@ -6,14 +6,14 @@ import { isIPv6 } from 'node:net';
 import { systemClock } from '../../src/adapters/clock.ts';
 import { createLog } from '../../src/adapters/log.ts';
 import type { Config, SocketAddress } from '../../src/core/config/config.ts';
-import { parseConfig } from '../../src/core/config/parse-config.ts';
-import { FLAG, TYPE, typeMnemonic } from '../../src/core/dns/constants.ts';
+import { FLAG, TYPE } from '../../src/core/dns/constants.ts';
 import type { Clock, Status } from '../../src/core/ports.ts';
 import { Daemon } from '../../src/daemon/daemon.ts';
 import type { ManualClock } from '../adapters/manual-clock.ts';
 import type { Cleanup } from './cleanup.ts';
-import { buildMessage, readMessage, type ReadMessage, type ReadRecord } from './dns-message.ts';
+import { buildMessage, readMessage, type ReadMessage } from './dns-message.ts';
 import { openTcpClient } from './dns-peer.ts';
+import { recordTexts } from './record-text.ts';
 import { inTime, waitUntil } from './wait-until.ts';
 
 /** One line of the log. */
@@ -62,29 +62,6 @@ export interface StartOptions {
   readonly resolvConf?: string;
   /** Do not wait for the first generation. */
   readonly unready?: boolean;
-}
-
-/** A good configuration of either format; listeners are on loopback at ports that are free. */
-export function daemonConfig(parts: Readonly<Record<string, unknown>>): Config {
-  const native = {
-    forward: { enabled: false },
-    ...parts,
-    dns: { listen: ['127.0.0.1:0'], ...(parts['dns'] as object | undefined) },
-    http: { listen: '127.0.0.1:0', ...(parts['http'] as object | undefined) },
-  };
-  return goodConfig(native);
-}
-
-/** A Mesos-DNS file's configuration with the same listeners; it forwards nothing by default. */
-export function mesosDnsConfig(parts: Readonly<Record<string, unknown>>): Config {
-  const listeners = { listener: '127.0.0.1', port: 0, HTTPListener: '127.0.0.1', httpport: 0 };
-  return goodConfig({ ...listeners, externalon: 'resolvers' in parts, ...parts });
-}
-
-function goodConfig(file: unknown): Config {
-  const { config, problems } = parseConfig(JSON.stringify(file), '');
-  assert.ok(config !== null, `the configuration is good: ${JSON.stringify(problems)}`);
-  return config;
 }
 
 /** Starts a daemon that stops with the test, and waits until it serves a generation. */
@@ -181,33 +158,4 @@ async function askOverTcp(server: SocketAddress, message: Uint8Array): Promise<U
   } finally {
     client.socket.destroy();
   }
-}
-
-/** Type and data as in a zone file, such as `SRV 31000 web.mesos.`; priority and weight left out. */
-export function recordText({ type, data }: ReadRecord): string {
-  const [fixed = '', ...names] = data.split(' ');
-  const octets = Buffer.from(fixed, 'hex');
-  const mnemonic = typeMnemonic(type);
-  switch (type) {
-    case TYPE.A:
-      return `${mnemonic} ${octets.join('.')}`;
-    case TYPE.AAAA:
-      return `${mnemonic} ${octets.toString('hex').replace(/(....)(?!$)/g, '$1:')}`;
-    case TYPE.SRV:
-      return `${mnemonic} ${octets.readUInt16BE(4)} ${names.join(' ')}`;
-    default:
-      return `${mnemonic} ${data}`;
-  }
-}
-
-/** Texts of records, sorted: the order of an RRset means nothing. */
-export function recordTexts(records: readonly ReadRecord[]): string[] {
-  return records.map(recordText).sort();
-}
-
-/** The numbers at the end of an SOA record: serial, refresh, retry, expire, minimum. */
-export function soaNumbers({ type, data }: ReadRecord): number[] {
-  assert.equal(type, TYPE.SOA);
-  const numbers = Buffer.from(data.split(' ').at(-1) ?? '', 'hex');
-  return [0, 4, 8, 12, 16].map((at) => numbers.readUInt32BE(at));
 }

@@ -117,7 +117,9 @@ function taskLabels(task: Task, config: NamesConfig): readonly string[] {
   const text = task.discovery?.name ?? task.name;
   const clean = label(text, config.labels);
   if (task.discovery === null || text === clean) return [clean];
-  return nameDefect(`${text}.`) === null ? [text, clean] : [clean];
+  // A label `*` would be a wildcard to whoever loads the zone (RFC 4592 §2.1.1).
+  const isAskable = nameDefect(`${text}.`) === null && !text.split('.').includes('*');
+  return isAskable ? [text, clean] : [clean];
 }
 
 /** Marks unhealthy tasks that share a name with a healthy one. */
@@ -127,8 +129,10 @@ function avoidUnhealthy(frameworks: readonly CatalogFramework[]): readonly Catal
   }
   const healthy = new Set<OwnerName>();
   for (const { name, tasks } of frameworks) {
-    for (const { task, labels } of tasks) {
-      if (task.healthy) for (const text of labels) healthy.add(`${text}.${name}`);
+    for (const { task, labels, chosen } of tasks) {
+      // A healthy task without an address cannot stand in for one that has some.
+      if (!task.healthy || chosen.addresses.length === 0) continue;
+      for (const text of labels) healthy.add(`${text}.${name}`);
     }
   }
   return frameworks.map((framework) => ({

@@ -84,7 +84,8 @@ export interface PortLocation {
 /**
  * Port and side of discovery port number `index`. Mesos-DNS pairs the declared number with
  * whatever address was chosen; by network, a port that is reached through the agent gets its host
- * port: the number itself if it is one, its port mapping, or the host port of the same position.
+ * port: that of its port mapping, the number itself if it is one, or the host port of the same
+ * position.
  */
 export function locatePort(
   task: Task,
@@ -97,9 +98,13 @@ export function locatePort(
   if (chosen.of === 'task' && port.scope !== 'host') return { of: 'task', port: port.number };
   const { hostPorts } = task;
   const declared = task.discovery?.ports.length ?? 0;
-  const mapped = task.portMappings.find((mapping) => mapping.containerPort === port.number);
-  if (hostPorts.includes(port.number)) return { of: 'agent', port: port.number };
+  const { portMappings } = task;
+  if (portMappings.some((mapping) => mapping.hostPort === port.number)) {
+    return { of: 'agent', port: port.number };
+  }
+  const mapped = portMappings.find((mapping) => mapping.containerPort === port.number);
   if (mapped !== undefined) return { of: 'agent', port: mapped.hostPort };
+  if (hostPorts.includes(port.number)) return { of: 'agent', port: port.number };
   const positional = declared === hostPorts.length ? hostPorts[index] : undefined;
   return { of: 'agent', port: positional ?? port.number };
 }

@@ -9,7 +9,7 @@ import { lowerOctet } from './wire.ts';
 export type OwnerName = string;
 
 /** What keeps a name from being packed into a message, or null if nothing does. */
-export type NameDefect = 'empty-label' | 'label-too-long' | 'name-too-long' | 'character';
+export type NameDefect = 'empty-label' | 'label-too-long' | 'too-long' | 'character';
 
 const DOT = 0x2e;
 
@@ -31,7 +31,7 @@ export function nameDefect(name: OwnerName): NameDefect | null {
     }
   }
   // On the wire: one octet more than the text, since the final dot stands for the root label.
-  if (name.length + 1 > NAME_BYTES_MAX) return 'name-too-long';
+  if (name.length + 1 > NAME_BYTES_MAX) return 'too-long';
   return labelStart === name.length && name.length > 0 ? null : 'empty-label';
 }
 

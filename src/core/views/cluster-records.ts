@@ -1,6 +1,11 @@
 import { type IpAddress } from '../base/address.ts';
 import type { RejectionList } from '../base/rejection.ts';
-import { addressesOf, type Catalog } from '../catalog/catalog.ts';
+import {
+  addressesOf,
+  type Catalog,
+  type CatalogFramework,
+  type HostAddresses,
+} from '../catalog/catalog.ts';
 import type { HostPort, NamesConfig } from '../config/config.ts';
 import type { OwnerName } from '../dns/name.ts';
 import type { RecordSink } from '../dns/zone.ts';
@@ -28,24 +33,22 @@ function isReserved(owner: OwnerName, { domain, nameServer }: ClusterNames): boo
 
 /** `<framework>.<domain>` and, with a `pid`, `_framework._tcp.<framework>.<domain>`. */
 export function frameworkRecords(
-  catalog: Catalog,
+  { framework, name }: CatalogFramework,
+  hosts: HostAddresses,
   cluster: ClusterNames,
   sink: RecordSink,
   rejections: RejectionList,
 ): void {
-  for (const { framework, name } of catalog.frameworks) {
-    if (name === '') continue;
-    if (!framework.active && cluster.names.inactive === 'omit') continue;
-    const owner = `${name}.${cluster.domain}`;
-    if (isReserved(owner, cluster)) {
-      rejections.add(`${framework.path}.name`, 'name-reserved', framework.name);
-      continue;
-    }
-    const host = framework.endpoint?.host ?? framework.hostname;
-    for (const address of addressesOf(host, catalog.hosts)) sink.address(owner, address);
-    if (framework.endpoint !== null) {
-      sink.service(`_framework._tcp.${owner}`, owner, framework.endpoint.port);
-    }
+  if (name === '' || (!framework.active && cluster.names.inactive === 'omit')) return;
+  const owner = `${name}.${cluster.domain}`;
+  if (isReserved(owner, cluster)) {
+    rejections.add(`${framework.path}.name`, 'name-reserved', framework.name);
+    return;
+  }
+  const host = framework.endpoint?.host ?? framework.hostname;
+  for (const address of addressesOf(host, hosts)) sink.address(owner, address);
+  if (framework.endpoint !== null) {
+    sink.service(`_framework._tcp.${owner}`, owner, framework.endpoint.port);
   }
 }
 

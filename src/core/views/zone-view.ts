@@ -79,8 +79,10 @@ export function emitRecords(
     masters: settings.masters,
     names: settings.names,
   };
-  from('frameworks', null);
-  frameworkRecords(catalog, cluster, sink, rejections);
+  for (const framework of catalog.frameworks) {
+    from(framework.framework.path, null);
+    frameworkRecords(framework, catalog.hosts, cluster, sink, rejections);
+  }
   from('slaves', null);
   agentRecords(catalog, cluster, sink);
   from('listen', null);

@@ -65,7 +65,17 @@ for (const [what, entry, expected] of LABELS) {
   });
 }
 
-for (const raw of ['Mixed_Case', 'ünï', 'a..b', '.a', 'a.', 'l'.repeat(64), 'tab\there']) {
+for (const raw of [
+  'Mixed_Case',
+  'ünï',
+  'a..b',
+  '.a',
+  'a.',
+  'l'.repeat(64),
+  'tab\there',
+  '*',
+  'a.*',
+]) {
   test(`D15: the raw discovery name ${JSON.stringify(raw)} nobody can ask for is not used`, () => {
     const [first] = build(of(task('x', { discovery: discovery(raw) }))).frameworks;
     const labels = first?.tasks[0]?.labels ?? [];
@@ -122,6 +132,14 @@ test('an unhealthy task is avoided while a healthy one has the same name', () =>
 
 test('an unhealthy task is not avoided if all of its name are unhealthy', () => {
   assert.deepEqual(avoided(of(sick('web', 'a'), sick('web', 'b'), task('db')), 'avoid'), []);
+});
+
+test('an unhealthy task stays where the healthy one of its name has no address', () => {
+  const hidden = task('web', { id: 'well', slave_id: agentId(7) });
+  const state = masterState([framework('marathon', [hidden, sick('web', 'sick')])], {
+    slaves: [agent(0), agent(7, { pid: 'slave(1)@unknown.example:5051' })],
+  });
+  assert.deepEqual(avoided(state, 'avoid'), []);
 });
 
 test('names are shared across frameworks that are called the same', () => {

@@ -207,6 +207,16 @@ describe('where a discovery port is reached', () => {
       ['agent 8080', 'agent 8125'],
     ],
     [
+      'a bridge task whose container port is also the host port of another mapping',
+      {
+        ...BRIDGE,
+        ...hostPorts('[31000-31001]'),
+        container: docker('BRIDGE', { port_mappings: [mapped(31_000, 31_001), mapped(9, 31_002)] }),
+        discovery: discovery('web', port(31_001, 'tcp', 'a'), port(9, 'tcp', 'b')),
+      },
+      ['agent 31000', 'agent 9'],
+    ],
+    [
       'a container-network task with ports of both scopes on both sides',
       {
         ...OVERLAY,

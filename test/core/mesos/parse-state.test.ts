@@ -92,20 +92,20 @@ for (const text of ['', '"x', '{', '<html>', '[1,', `${LISTS}]`, LISTS.slice(0, 
   });
 }
 
-const NO_LISTS: readonly unknown[] = [
-  null,
-  [],
-  5,
-  'state',
-  {},
-  masterState([], { slaves: undefined }),
-  masterState([], { frameworks: undefined }),
-  masterState([], { frameworks: {} }),
-  masterState([], { slaves: null }),
+const NO_LISTS: readonly (readonly [what: string, state: unknown])[] = [
+  ['is null', null],
+  ['is a list', []],
+  ['is a number', 5],
+  ['is a text', 'state'],
+  ['is an empty object', {}],
+  ['has no agents', masterState([], { slaves: undefined })],
+  ['has null for agents', masterState([], { slaves: null })],
+  ['has no frameworks', masterState([], { frameworks: undefined })],
+  ['has an object for frameworks', masterState([], { frameworks: {} })],
 ];
 
-for (const state of NO_LISTS) {
-  test(`S11: a body that lacks the lists is no state: ${JSON.stringify(state)}`, () => {
+for (const [what, state] of NO_LISTS) {
+  test(`S11: a body that ${what} is no state`, () => {
     assert.match(errorOf(JSON.stringify(state)), /no `frameworks` and `slaves` lists/);
   });
 }

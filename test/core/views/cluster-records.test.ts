@@ -95,7 +95,7 @@ describe('frameworks', () => {
     assert.ok(!records.some((record) => record.includes('aaa')));
     assert.deepEqual(
       new Set(rejections.map(({ path, code }) => `${path} ${code}`)),
-      new Set(['frameworks name-name-too-long', 'frameworks[0].tasks[0] name-name-too-long']),
+      new Set(['frameworks[0] name-too-long', 'frameworks[0].tasks[0] name-too-long']),
     );
   });
 });

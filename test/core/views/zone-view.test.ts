@@ -63,10 +63,7 @@ test('what cannot be published is rejected with the task it comes from', () => {
   );
   assert.deepEqual(
     new Set(rejections.map(({ path, code }) => `${path} ${code}`)),
-    new Set([
-      'frameworks[0].tasks[1] name-name-too-long',
-      'frameworks[0].tasks[2] name-label-too-long',
-    ]),
+    new Set(['frameworks[0].tasks[1] name-too-long', 'frameworks[0].tasks[2] name-label-too-long']),
   );
 });
 
