@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../adapters/clock.ts';
 import { type DemoCluster, startDemoCluster } from '../adapters/demo/demo-cluster.ts';
@@ -9,6 +10,10 @@ import { parseConfig } from '../core/config/parse-config.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { type ExitCode, UsageError } from './exit-code.ts';
 import { untilStopped } from './signals.ts';
+
+/** Between two looks at the daemon, and how long to look: its master is in the same process. */
+const READY_STEP_MS = 20;
+const READY_DEADLINE_MS = 5_000;
 
 /** `hoplite demo`: the daemon on an embedded scripted cluster, nothing outside loopback. */
 export async function demo(args: readonly string[]): Promise<ExitCode> {
@@ -36,6 +41,7 @@ export async function demo(args: readonly string[]): Promise<ExitCode> {
           await cluster.close();
           throw error;
         }
+        await untilReady(daemon);
         process.stdout.write(introduction(daemon));
       },
       async stop() {
@@ -44,6 +50,12 @@ export async function demo(args: readonly string[]): Promise<ExitCode> {
     },
     () => Promise.resolve(),
   );
+}
+
+/** Commands are shown when they work; if they never do, the last of them says why. */
+async function untilReady(daemon: Daemon): Promise<void> {
+  const end = systemClock.monotonic() + READY_DEADLINE_MS;
+  while (!daemon.status().ready && systemClock.monotonic() < end) await delay(READY_STEP_MS);
 }
 
 function portOption(option: string, text: string): number {

@@ -42,10 +42,8 @@ export async function untilStopped(
     process.exit(EXIT.FAILED);
   }, STOP_DEADLINE_MS).unref();
   await runnable.stop();
+  // Not flushed: that could overtake the lines before it, which the system still has.
   log.info('stopped');
-  log.flush();
-  // Listeners for the second signal must not keep the process.
-  process.removeAllListeners();
   return EXIT.OK;
 }
 

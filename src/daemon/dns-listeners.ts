@@ -78,13 +78,22 @@ export class DnsListeners {
     return [...open, ...failed];
   }
 
-  /** Stops listening; answers under way over TCP get `graceMs`. */
+  /** Stops listening; answers under way get `graceMs`. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     this.#cancelRescan?.();
     await this.#rescanning;
-    await Promise.all([...this.#open.values()].map((pair) => closePair(pair, graceMs)));
+    await Promise.all([...this.#open.values()].map((pair) => this.#closePair(pair, graceMs)));
     this.#open.clear();
+  }
+
+  async #closePair({ udp, tcp }: Pair, graceMs: number): Promise<void> {
+    let cancel = (): void => undefined;
+    const deadline = new Promise<void>((resolve) => {
+      cancel = this.#parts.clock.after(graceMs, resolve);
+    });
+    await Promise.all([graceMs > 0 ? udp.close(deadline) : udp.close(), tcp.close(graceMs)]);
+    cancel();
   }
 
   #wanted(): SocketAddress[] {
@@ -126,7 +135,7 @@ export class DnsListeners {
       if (wanted.has(name)) continue;
       this.#open.delete(name);
       this.#parts.log.info('listener-closed', { address: name });
-      await closePair(pair, 0);
+      await this.#closePair(pair, 0);
     }
     for (const name of this.#failed.keys()) if (!wanted.has(name)) this.#failed.delete(name);
     for (const [name, address] of wanted) {
@@ -148,8 +157,4 @@ export class DnsListeners {
 export function isWildcard(listen: SocketAddress): boolean {
   const address = parseIpAddress(listen.address);
   return address !== null && isUnspecified(address);
-}
-
-async function closePair({ udp, tcp }: Pair, graceMs: number): Promise<void> {
-  await Promise.all([udp.close(), tcp.close(graceMs)]);
 }

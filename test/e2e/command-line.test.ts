@@ -33,7 +33,11 @@ suite('hoplite', () => {
 
   for (const command of COMMANDS) {
     test(`${command} --help shows how it is used, whatever else is said`, async () => {
-      const asked = [[command, '--help'], ['help', command], [command, '--config', 'x', '-h']];
+      const asked = [
+        [command, '--help'],
+        ['help', command],
+        [command, '--config', 'x', '-h'],
+      ];
       for (const { status, stdout, stderr } of await Promise.all(asked.map((a) => runCli(a)))) {
         assert.deepEqual([status, stderr], [0, '']);
         assert.ok(stdout.startsWith(`Usage: hoplite ${command} `), stdout);

@@ -154,7 +154,11 @@ suite('dig', { skip: missingTools('dig') }, () => {
   });
 
   test('kdig is told that transfers are refused', { skip: missingTools('kdig') }, async () => {
-    for (const transfer of [['-t', 'AXFR'], ['-t', 'IXFR=1'], ['+notcp', '-t', 'AXFR']]) {
+    for (const transfer of [
+      ['-t', 'AXFR'],
+      ['-t', 'IXFR=1'],
+      ['+notcp', '-t', 'AXFR'],
+    ]) {
       const args = [`@${server.address}`, '-p', String(server.port), ...transfer, 'mesos'];
       const { status, stderr } = await runProgram('kdig', args);
       assert.equal(status, 1);
@@ -192,26 +196,30 @@ suite('dig', { skip: missingTools('dig') }, () => {
     assert.equal(new Set(wide.answer).size, MANY);
   });
 
-  test('kdig keeps one connection open for all its queries', { skip: missingTools('kdig') }, async (t) => {
-    let connections = 0;
-    const proxy = createServer((client) => {
-      connections++;
-      const upstream = connect(server.port, server.address);
-      for (const socket of [client, upstream]) socket.on('error', () => undefined);
-      client.pipe(upstream).pipe(client);
-    });
-    proxy.listen(0, '127.0.0.1');
-    t.after(() => void proxy.close());
-    await once(proxy, 'listening');
-    const { port } = proxy.address() as AddressInfo;
-    const names = ['web.shop.marathon.mesos', OUTSIDE.name, 'dual.marathon.mesos'];
-    const replies = await kdig({ address: '127.0.0.1', port }, '+tcp', '+keepopen', ...names);
-    assert.deepEqual(
-      replies.map(({ answer }) => answer.length),
-      [2, 1, 1],
-    );
-    assert.equal(connections, 1);
-  });
+  test(
+    'kdig keeps one connection open for all its queries',
+    { skip: missingTools('kdig') },
+    async (t) => {
+      let connections = 0;
+      const proxy = createServer((client) => {
+        connections++;
+        const upstream = connect(server.port, server.address);
+        for (const socket of [client, upstream]) socket.on('error', () => undefined);
+        client.pipe(upstream).pipe(client);
+      });
+      proxy.listen(0, '127.0.0.1');
+      t.after(() => void proxy.close());
+      await once(proxy, 'listening');
+      const { port } = proxy.address() as AddressInfo;
+      const names = ['web.shop.marathon.mesos', OUTSIDE.name, 'dual.marathon.mesos'];
+      const replies = await kdig({ address: '127.0.0.1', port }, '+tcp', '+keepopen', ...names);
+      assert.deepEqual(
+        replies.map(({ answer }) => answer.length),
+        [2, 1, 1],
+      );
+      assert.equal(connections, 1);
+    },
+  );
 
   for (const mode of ['+nodnssec', '+noroot']) {
     test(`delv ${mode} gets the unsigned answer`, { skip: missingTools('delv') }, async () => {

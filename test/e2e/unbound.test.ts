@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { SocketAddress } from '../../src/core/config/config.ts';
@@ -143,7 +143,10 @@ stub-zone:
   stub-addr: ${stub.address}@${stub.port}
 `,
   );
-  const unbound = new LongProcess(shared, toolPath('unbound') ?? 'unbound', ['-d', '-c', file]);
+  // AppArmor profiles go by path, and that of Unbound lets it read only its own folders.
+  const program = join(folder, 'unbound');
+  copyFileSync(toolPath('unbound') ?? '', program);
+  const unbound = new LongProcess(shared, program, ['-d', '-c', file]);
   await unbound.prints('start of service', () => unbound.stderr.includes('start of service'));
   return free.address;
 }

@@ -246,6 +246,7 @@ describe('states that stop or mislead Mesos-DNS', () => {
     for (const state of [
       { pid, leader: pid },
       { pid, leader: pid, frameworks: [] },
+      { pid, leader: pid, slaves: [] },
       {},
       [],
       null,

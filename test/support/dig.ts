@@ -70,7 +70,7 @@ function readReply(text: string): DigReply {
     authority: section(text, 'AUTHORITY'),
     additional: section(text, 'ADDITIONAL'),
     opt: section(text, 'OPT PSEUDO').concat(section(text, 'EDNS PSEUDO')),
-    overTcp: /\(TCP\)/.test(text),
+    overTcp: text.includes('(TCP)'),
     bytes: Number(bytes),
   };
 }
@@ -78,7 +78,9 @@ function readReply(text: string): DigReply {
 /** Lines of a section: those behind its head, up to an empty line or the next head. */
 function section(text: string, name: string): string[] {
   const lines = text.split('\n');
-  const head = lines.findIndex((line) => line.startsWith(`;; ${name}`) && line.endsWith('SECTION:'));
+  const head = lines.findIndex(
+    (line) => line.startsWith(`;; ${name}`) && line.endsWith('SECTION:'),
+  );
   if (head < 0) return [];
   const isEnd = (line: string): boolean => line === '' || /^;; [A-Z ]+ SECTION:$/.test(line);
   const end = lines.findIndex((line, index) => index > head && isEnd(line));

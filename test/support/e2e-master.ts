@@ -3,6 +3,7 @@
  * serves both from a process of its own, for network namespaces, until its input ends; it prints
  * `{"master":"host:port","upstream":"host:port"}`.
  */
+import assert from 'node:assert/strict';
 import { pathToFileURL } from 'node:url';
 import { formatHostPort } from '../../src/core/base/host-port.ts';
 import { FLAG, RCODE, TYPE } from '../../src/core/dns/constants.ts';
@@ -10,7 +11,13 @@ import { type Cleanup, SuiteCleanup } from './cleanup.ts';
 import { buildMessage, ipv4, readMessage } from './dns-message.ts';
 import { openUpstream, type Script, type ScriptedUpstream } from './dns-peer.ts';
 import { readProjectFile } from './project.ts';
-import { says, type ScriptedMaster, startMaster, type StatePart, statuses } from './scripted-master.ts';
+import {
+  says,
+  type ScriptedMaster,
+  startMaster,
+  type StatePart,
+  statuses,
+} from './scripted-master.ts';
 
 /** A state of Mesos in which each task shows something else, from the top of the project. */
 export const SMALL_STATE_FILE = 'test/e2e/fixtures/small-state.json';
@@ -24,6 +31,11 @@ export const OUTSIDE = {
   v4: '203.0.113.7',
   v6: '2001:db8::7',
 } as const;
+
+const ADDRESSES: ReadonlyMap<number, Uint8Array> = new Map([
+  [TYPE.A, ipv4(OUTSIDE.v4)],
+  [TYPE.AAAA, Buffer.from('20010db8000000000000000000000007', 'hex')],
+]);
 
 /** The small state as this master's own, and with the app `many`. */
 export function smallState({ pid }: { readonly pid: string }): StatePart {
@@ -51,21 +63,16 @@ export async function startSmallMaster(t: Cleanup): Promise<ScriptedMaster> {
 /** One name with both kinds of addresses. */
 export const answerOutside: Script = ({ message }, reply) => {
   const { id, qname, qtype, flags, opt } = readMessage(message);
-  const isKnown = qname?.toLowerCase() === `${OUTSIDE.name}.`;
-  const rdata =
-    qtype === TYPE.A
-      ? ipv4(OUTSIDE.v4)
-      : qtype === TYPE.AAAA
-        ? Buffer.from('20010db8000000000000000000000007', 'hex')
-        : null;
+  assert.ok(qname !== null && qtype !== null, 'there is a question');
+  const isKnown = qname.toLowerCase() === `${OUTSIDE.name}.`;
+  const rdata = isKnown ? ADDRESSES.get(qtype) : undefined;
   reply(
     buildMessage({
       id,
       flags: FLAG.QR | FLAG.RA | (flags & FLAG.RD) | (isKnown ? RCODE.NOERROR : RCODE.NXDOMAIN),
-      qname: qname ?? '.',
-      qtype: qtype ?? TYPE.A,
-      answer:
-        isKnown && rdata !== null ? [{ name: qname ?? '.', type: qtype ?? TYPE.A, rdata }] : [],
+      qname,
+      qtype,
+      answer: rdata === undefined ? [] : [{ name: qname, type: qtype, rdata }],
       ...(opt === null ? {} : { opt: { size: 1232 } }),
     }),
   );

@@ -30,7 +30,8 @@ export function missingNamespaces(): string | false {
   if (missing !== false) return missing;
   const script = `${tool('ip')} link set lo up && mount --bind /etc/hosts /etc/resolv.conf`;
   const { status } = spawnSync(tool('unshare'), [...UNSHARE, ...AS_ROOT, 'sh', '-c', script]);
-  return status === 0 ? false : 'needs namespaces; enable with: run the tests as root';
+  if (status === 0) return false;
+  return 'needs namespaces; enable with: run the tests as root (in a container: --privileged)';
 }
 
 /** Opens a namespace that ends with the test. */

@@ -42,8 +42,11 @@ export interface UdpListener {
   /** What the kernel gave for incoming datagrams, its own overhead included (socket(7)). */
   readonly receiveBufferBytes: number;
   stats(): UdpStats;
-  /** Closes the socket; answers that come later are ignored. */
-  close(): Promise<void>;
+  /**
+   * Goes on until no query is unanswered or `deadline` resolves (default: at once), then closes the
+   * socket; answers that come later are ignored.
+   */
+  close(deadline?: Promise<void>): Promise<void>;
 }
 
 /**
@@ -88,9 +91,12 @@ class BoundUdpListener implements UdpListener {
   readonly #sendErrors: Record<string, number> = {};
   #received = 0;
   #sent = 0;
+  #unanswered = 0;
   #unsent = 0;
   #socketErrors = 0;
-  #closed: Promise<void> | null = null;
+  #closed = false;
+  #closing: Promise<void> | null = null;
+  #onIdle: (() => void) | null = null;
 
   constructor(socket: Socket, handler: QueryHandler, options: UdpListenerOptions) {
     this.#socket = socket;
@@ -114,9 +120,17 @@ class BoundUdpListener implements UdpListener {
     };
   }
 
-  close(): Promise<void> {
-    this.#closed ??= new Promise((resolve) => this.#socket.close(resolve));
-    return this.#closed;
+  close(deadline?: Promise<void>): Promise<void> {
+    this.#closing ??= this.#shutDown(deadline);
+    return this.#closing;
+  }
+
+  async #shutDown(deadline?: Promise<void>): Promise<void> {
+    const isBusy = this.#unanswered + this.#unsent > 0;
+    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
+    if (deadline !== undefined && isBusy) await Promise.race([deadline, idle]);
+    this.#closed = true;
+    await new Promise<void>((resolve) => this.#socket.close(resolve));
   }
 
   #fail(error: Error): void {
@@ -143,16 +157,18 @@ class BoundUdpListener implements UdpListener {
     }
     const { address, port } = source;
     let answered = false;
+    this.#unanswered++;
     this.#handler(query, { protocol: 'udp', family: this.#family, address, port }, (response) => {
       assert(!answered, 'a query is answered once');
       answered = true;
+      this.#unanswered--;
       this.#send(response, address, port);
     });
   }
 
   #send(response: Uint8Array, address: string, port: number): void {
     assert(response.length <= MESSAGE_BYTES_MAX, 'a message has at most 65,535 octets');
-    if (this.#closed !== null) return;
+    if (this.#closed) return;
     if (this.#unsent >= UNSENT_MAX) {
       this.#dropped.unsent++;
       return;
@@ -162,6 +178,7 @@ class BoundUdpListener implements UdpListener {
     // not as an event. The copy is because libuv may keep the octets until the socket is writable.
     this.#socket.send(Buffer.from(response), port, address, (error) => {
       this.#unsent--;
+      if (this.#unanswered + this.#unsent === 0) this.#onIdle?.();
       if (!error) {
         this.#sent++;
       } else {
