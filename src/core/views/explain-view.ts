@@ -15,6 +15,8 @@ interface ExplainedSource {
   /** Where in the state. */
   readonly path: string;
   readonly records: string[];
+  /** Why its records are not in the answer. */
+  readonly leftOut?: string;
   readonly task?: {
     readonly id: string;
     readonly name: string;
@@ -78,16 +80,41 @@ function sourcesOf(
   settings: ZoneSettings,
   owner: OwnerName,
 ): { sources: ExplainedSource[]; total: number } {
+  const published = collectSources(catalog, settings, owner);
+  const paths = new Set(published.map(({ path }) => path));
+  const leftOut = collectSources(onlyAvoided(catalog), settings, owner)
+    .filter(({ path, task }) => task !== undefined && !paths.has(path))
+    .map((source) => ({ ...source, leftOut: 'unhealthy, while a healthy task has this name' }));
+  const all = [...published, ...leftOut];
+  return { sources: all.slice(0, SOURCES_MAX), total: all.length };
+}
+
+/** The tasks that are left out of shared names, as if they were not. */
+function onlyAvoided(catalog: Catalog): Catalog {
+  return {
+    ...catalog,
+    frameworks: catalog.frameworks.map((framework) => ({
+      ...framework,
+      tasks: framework.tasks
+        .filter((entry) => entry.avoided)
+        .map((entry) => ({ ...entry, avoided: false })),
+    })),
+  };
+}
+
+function collectSources(
+  catalog: Catalog,
+  settings: ZoneSettings,
+  owner: OwnerName,
+): ExplainedSource[] {
   const sources: ExplainedSource[] = [];
-  let total = 0;
   let path = '';
   let task: CatalogTask | null = null;
   let current: ExplainedSource | null = null;
   const add = (record: string): boolean => {
     if (current === null) {
-      total++;
       current = { path, records: [], ...(task === null ? {} : { task: explainTask(task) }) };
-      if (sources.length < SOURCES_MAX) sources.push(current);
+      sources.push(current);
     }
     current.records.push(record);
     return true;
@@ -103,7 +130,7 @@ function sourcesOf(
     task = entry;
     current = null;
   });
-  return { sources, total };
+  return sources;
 }
 
 function explainTask({ task, chosen }: CatalogTask): ExplainedSource['task'] & object {

@@ -113,12 +113,19 @@ test('a name with characters that are escaped when shown is explained all the sa
   }
 });
 
-test('an avoided task is no source of the name it would share', () => {
-  const sick = task('web', { id: 't0001', statuses: [running([], { healthy: false })] });
-  const view = explain('web.marathon.mesos.', [task('web'), sick], {
-    names: { unhealthy: 'avoid' },
-  });
-  assert.equal(view.sources.length, 1);
+test('an avoided task is listed with the reason why its records are left out', () => {
+  const sick = { statuses: [running([], { healthy: false })], id: 'sick' };
+  const tasks = [task('web'), task('web', { ...sick, slave_id: '5c3e2d0a-7b1f-S1' })];
+  const change: SettingsChange = { names: { unhealthy: 'avoid' } };
+  const { answer, sources } = explain('web.marathon.mesos', tasks, change);
+  assert.deepEqual(answer, { A: ['10.0.0.1'], AAAA: [], SRV: [] });
+  assert.deepEqual(
+    sources.map(({ path, records, leftOut }) => [path, records, leftOut]),
+    [
+      ['frameworks[0].tasks[0]', ['A 10.0.0.1'], undefined],
+      ['frameworks[0].tasks[1]', ['A 10.0.0.2'], 'unhealthy, while a healthy task has this name'],
+    ],
+  );
 });
 
 test('a hundred sources are listed, the others counted', () => {
