@@ -108,7 +108,7 @@ export interface Status {
   readonly node: string;
   readonly startedAt: string;
   readonly uptimeSeconds: number;
-  /** Own zones are answered from a state that is not too old. */
+  /** Own zones are answered: listeners are open and there is a generation, of whatever age. */
   readonly ready: boolean;
   /** One sentence for people. */
   readonly summary: string;

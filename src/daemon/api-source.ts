@@ -28,7 +28,7 @@ export function createApiSource(parts: ApiParts): ApiSource {
       if (request.kind !== 'explain') return parts.view(request);
       const wire = parseWireName(request.name);
       if (wire === null || isInside(wire, parts.config().dns.domain)) return parts.view(request);
-      return JSON.stringify(await explainForwarded(parts, wire), null, 1);
+      return `${JSON.stringify(await explainForwarded(parts, wire), null, 1)}\n`;
     },
   };
 }

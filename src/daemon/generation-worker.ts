@@ -51,7 +51,7 @@ class GenerationWorker {
         this.#settings = call.in;
         return null;
       case 'view':
-        return JSON.stringify(this.#view(call.in), null, 1);
+        return `${JSON.stringify(this.#view(call.in), null, 1)}\n`;
     }
   }
 

@@ -70,7 +70,8 @@ describe('the HTTP API', () => {
   test('H02: a name of nothing but a star and dots is no name, and no crash', async () => {
     for (const name of ['.*', '*', '.', '..', '.*.*', '%00', '%2e']) {
       const hosts = await daemon.http(`/v1/hosts/${name}`);
-      assert.deepEqual([hosts.status, hosts.body], [200, '[{"host":"","ip":""}]'], name);
+      const found: unknown = JSON.parse(hosts.body);
+      assert.deepEqual([hosts.status, found], [200, [{ host: '', ip: '' }]], name);
       const services = await daemon.http(`/v1/services/${name}`);
       assert.equal(services.status, 200, name);
       assert.doesNotMatch(services.body, /goroutine|at /);

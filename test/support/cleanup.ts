@@ -11,8 +11,16 @@ export class SuiteCleanup implements Cleanup {
     this.#releases.push(release);
   }
 
-  /** Runs what is registered, the newest first. */
+  /** Runs all that is registered, the newest first, then throws the first error there was. */
   async run(): Promise<void> {
-    for (const release of this.#releases.splice(0).reverse()) await release();
+    const errors: unknown[] = [];
+    for (const release of this.#releases.splice(0).reverse()) {
+      try {
+        await release();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   }
 }

@@ -10,7 +10,7 @@ export type Interfaces = Readonly<Partial<Record<string, readonly NetworkInterfa
  * wildcard would answer from whatever address the route prefers, and clients drop that; each
  * address gets its own socket instead. `0.0.0.0` is every IPv4 address of the node, `::` every
  * IPv4 and IPv6 address; link-local IPv6 is left out, since it means nothing without a zone (S16).
- * Addresses that interfaces get later are not covered.
+ * Says what holds now: addresses come and go, so a caller that stays asks again.
  */
 export function expandWildcard(listen: SocketAddress, interfaces: Interfaces): SocketAddress[] {
   const wildcard = parseIpAddress(listen.address);

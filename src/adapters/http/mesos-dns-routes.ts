@@ -60,7 +60,7 @@ export const MESOS_DNS_ROUTES: readonly Route[] = [
     dialect: 'mesos-dns',
     parameters: {},
     responses: { 200: anyJson('The configuration.') },
-    handle: (api) => jsonText(JSON.stringify(api.configView(), withoutSecrets)),
+    handle: (api) => jsonText(`${JSON.stringify(api.configView(), withoutSecrets, 1)}\n`),
   },
   {
     path: '/v1/hosts/:host',

@@ -57,7 +57,7 @@ export const OWN_ROUTES: readonly Route[] = [
   },
   {
     path: '/readyz',
-    summary: 'Whether own names are answered from a state that is not too old; for routing to it.',
+    summary: 'Whether own names are answered; for routing to it.',
     dialect: 'hoplite',
     parameters: {},
     responses: {

@@ -18,9 +18,9 @@ export function jsonText(body: string, status = 200): ApiReply {
   return { status, contentType: JSON_TYPE, body };
 }
 
-/** A value as JSON. */
+/** A value as JSON, a member a line as Mesos-DNS has it: people read this with curl. */
 export function json(value: unknown, status = 200): ApiReply {
-  return jsonText(JSON.stringify(value), status);
+  return jsonText(`${JSON.stringify(value, null, 1)}\n`, status);
 }
 
 /** Plain text. */

@@ -12,7 +12,7 @@ interface StatusGauge {
 const STATUS_GAUGES: readonly StatusGauge[] = [
   {
     name: 'hoplite_ready',
-    help: '1 while own zones are answered from a state that is not too old.',
+    help: '1 while own zones are answered.',
     value: (status) => (status.ready ? 1 : 0),
   },
   {

@@ -113,6 +113,88 @@ test('an answer that comes later is sent, one after close is ignored', async (t)
   await listener.close();
 });
 
+/** Fails unless the socket of `listener` is closed. */
+async function portIsFree({ address }: UdpListener): Promise<void> {
+  await (await openUdpListener(address, echo)).close();
+}
+
+interface Waiting extends Opened {
+  /** Answers the one query that is under way. */
+  readonly answer: () => void;
+  readonly closing: Promise<void>;
+  /** Whether `closing` is resolved. */
+  readonly isClosed: () => boolean;
+  readonly passDeadline: () => void;
+}
+
+/** A listener that was told to close, with a deadline, while its handler holds one query. */
+async function closeWhileAsked(t: TestContext): Promise<Waiting> {
+  let passDeadline = (): void => undefined;
+  const deadline = new Promise<void>((resolve) => (passDeadline = resolve));
+  // Before `open` registers its own, which wait for this `close`, should the test fail on the way.
+  t.after(() => passDeadline());
+  const held: ((response: Uint8Array) => void)[] = [];
+  const opened = await open(t, (_message, _client, respond) => held.push(respond));
+  opened.client.send(query(1));
+  await until(() => held.length === 1, 'the query');
+  let closed = false;
+  const closing = opened.listener.close(deadline).then(() => void (closed = true));
+  return {
+    ...opened,
+    answer: () => held[0]?.(buildMessage({ id: 1, flags: FLAG.QR, qname: 'web.example.' })),
+    isClosed: () => closed,
+    closing,
+    passDeadline,
+  };
+}
+
+/** Long enough for a socket that is closed at once to say so, which takes one turn. */
+async function someTurns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test('close with a deadline answers the query under way, then closes before the deadline', async (t) => {
+  const { listener, client, answer, closing, isClosed } = await closeWhileAsked(t);
+  await someTurns();
+  assert.equal(isClosed(), false);
+  answer();
+  await closing;
+  await until(() => client.received.length === 1, 'the answer');
+  assert.equal(readMessage(client.received[0] ?? new Uint8Array(0)).id, 1);
+  assert.equal(listener.stats().sent, 1);
+  await portIsFree(listener);
+});
+
+test('a handler that never answers holds close until the deadline and no longer', async (t) => {
+  const { listener, client, answer, closing, isClosed, passDeadline } = await closeWhileAsked(t);
+  await someTurns();
+  assert.equal(isClosed(), false);
+  passDeadline();
+  await closing;
+  await portIsFree(listener);
+  answer();
+  await someTurns();
+  assert.deepEqual([client.received.length, listener.stats().sent], [0, 0]);
+});
+
+test('close without a deadline does not wait for the query under way', async (t) => {
+  const held: unknown[] = [];
+  const { listener, client } = await open(t, (_message, _client, respond) => held.push(respond));
+  client.send(query(1));
+  await until(() => held.length === 1, 'the query');
+  await listener.close();
+  await portIsFree(listener);
+  assert.equal(listener.stats().sent, 0);
+});
+
+test('close with a deadline does not wait for it when no query is under way', async (t) => {
+  const { listener, client } = await open(t, echo);
+  await client.ask(query(1));
+  await until(() => listener.stats().sent === 1, 'the answer is counted');
+  await listener.close(new Promise<void>(() => undefined));
+  await portIsFree(listener);
+});
+
 test('answering twice is a broken invariant', async (t) => {
   let second: (() => void) | null = null;
   const { client } = await open(t, (message, from, respond) => {
