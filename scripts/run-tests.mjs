@@ -8,7 +8,7 @@
 // never run. Fails if a test fails, if none ran, if a file holds none, and in CI if one is skipped.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -90,7 +90,7 @@ function runNode(files, { concurrency }) {
         '--enable-source-maps',
         '--test',
         `--test-timeout=${TIMEOUT_MS}`,
-        ...(concurrency === undefined ? [] : [`--test-concurrency=${concurrency}`]),
+        `--test-concurrency=${concurrency}`,
         '--test-reporter=spec',
         '--test-reporter-destination=stdout',
         `--test-reporter=${reporter}`,
@@ -135,7 +135,7 @@ if (uncompiled.length > 0) fail(`not compiled (npm run build): ${uncompiled.join
 
 const slow = sources.some((path) => path.startsWith(SLOW_FOLDER));
 if (slow) await installTools(build);
-const run = runNode(files, { concurrency: slow ? E2E_CONCURRENCY : undefined });
+const run = runNode(files, { concurrency: slow ? E2E_CONCURRENCY : availableParallelism() });
 const problems = problemsOf(run.outcomes);
 for (const problem of problems) process.stderr.write(`run-tests: ${problem}\n`);
 process.exitCode = run.status !== 0 ? run.status : problems.length > 0 ? 1 : 0;
