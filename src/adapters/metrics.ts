@@ -19,7 +19,7 @@ export interface ForwardMetrics {
   /** An exchange without a usable answer; `reason` such as `timeout`. */
   countForwardFailure(to: string, reason: string): void;
   setForwardInflight(count: number): void;
-  /** A query that was turned away because too many were under way. */
+  /** A query that was turned away because too many were under way, at all or for one question. */
   countForwardReject(): void;
 }
 
@@ -83,7 +83,7 @@ function createForwardMetrics(registry: Registry): ForwardMetrics {
   });
   const rejects = new Counter({
     name: 'hoplite_forward_rejects_total',
-    help: 'Queries that were not forwarded because too many were under way.',
+    help: 'Queries that were not forwarded: too many under way, at all or for one question.',
     registers,
   });
   const upstream = boundedLabel(UPSTREAMS_MAX);

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../adapters/clock.ts';
 import { type DemoCluster, startDemoCluster } from '../adapters/demo/demo-cluster.ts';
 import { createLog } from '../adapters/log.ts';
+import { loadMasterFiles } from '../adapters/mesos/master-client.ts';
 import { assert } from '../core/base/assert.ts';
 import { formatHostPort } from '../core/base/host-port.ts';
 import type { Config } from '../core/config/config.ts';
@@ -29,7 +30,9 @@ export async function demo(args: readonly string[]): Promise<ExitCode> {
   const cluster = await startDemoCluster(systemClock);
   const config = demoConfig(cluster, dnsPort, httpPort);
   const log = createLog({ level: config.log.level });
-  const daemon = new Daemon(config, { clock: systemClock, log });
+  const files = loadMasterFiles(config.cluster);
+  assert(files.ok, 'the demo names no files');
+  const daemon = new Daemon(config, { clock: systemClock, log, files: files.value });
   return untilStopped(
     log,
     {
@@ -45,7 +48,8 @@ export async function demo(args: readonly string[]): Promise<ExitCode> {
         process.stdout.write(introduction(daemon));
       },
       async stop() {
-        await Promise.all([daemon.stop(), cluster.close()]);
+        const [stopped] = await Promise.all([daemon.stop(), cluster.close()]);
+        return stopped;
       },
     },
     () => Promise.resolve(),

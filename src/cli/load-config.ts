@@ -1,11 +1,21 @@
 import { readConfigFile } from '../adapters/config-file.ts';
-import { loadMasterFiles } from '../adapters/mesos/master-client.ts';
+import { loadMasterFiles, type MasterFiles } from '../adapters/mesos/master-client.ts';
 import type { Config, ConfigProblem } from '../core/config/config.ts';
 import { parseConfig } from '../core/config/parse-config.ts';
 
-/** A configuration that can be run, or null, with everything there is to say about it. */
-export interface LoadedConfig {
-  readonly config: Config | null;
+/** What a configuration that can be run consists of. */
+export interface RunnableConfig {
+  readonly config: Config;
+  /** What the files hold that `config` names. */
+  readonly files: MasterFiles;
+}
+
+/** A configuration that can be run, or nulls, with everything there is to say about it. */
+export type LoadedConfig = (RunnableConfig | { readonly config: null; readonly files: null }) &
+  LoadReport;
+
+/** What there is to say about a configuration file. */
+export interface LoadReport {
   readonly problems: readonly ConfigProblem[];
   /** Absolute path. */
   readonly file: string;
@@ -14,18 +24,18 @@ export interface LoadedConfig {
 /** Reads a file of either format and the files it names; reports all problems at once. */
 export async function loadConfig(path: string): Promise<LoadedConfig> {
   const read = await readConfigFile(path);
-  if (!read.ok) return { config: null, problems: [read.error], file: path };
+  if (!read.ok) return { config: null, files: null, problems: [read.error], file: path };
   const { text, file } = read.value;
   const { config, problems } = parseConfig(text, file);
-  if (config === null) return { config, problems, file };
+  if (config === null) return { config, files: null, problems, file };
   const files = loadMasterFiles(config.cluster, config.format);
   return files.ok
-    ? { config, problems, file }
-    : { config: null, problems: [...problems, ...files.error], file };
+    ? { config, files: files.value, problems, file }
+    : { config: null, files: null, problems: [...problems, ...files.error], file };
 }
 
 /** One line a problem, errors first: `error: FILE: dns.listen[0]: …`. */
-export function formatProblems({ problems, file }: LoadedConfig): string {
+export function formatProblems({ problems, file }: LoadReport): string {
   const order = { error: 0, warning: 1 };
   return [...problems]
     .sort((a, b) => order[a.severity] - order[b.severity])

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { systemClock } from '../adapters/clock.ts';
-import { createLog, type DaemonLog } from '../adapters/log.ts';
+import { createLog } from '../adapters/log.ts';
 import type { ConfigProblem } from '../core/config/config.ts';
+import type { Log } from '../core/ports.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-code.ts';
 import { formatProblems, loadConfig } from './load-config.ts';
@@ -22,25 +23,34 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
   }
   const log = createLog({ level: loaded.config.log.level });
   logProblems(log, loaded.problems);
-  const daemon = new Daemon(loaded.config, { clock: systemClock, log });
+  const daemon = new Daemon(loaded.config, { clock: systemClock, log, files: loaded.files });
   return untilStopped(log, daemon, () => reload(file, daemon, log));
 }
 
 /** A bad file keeps what runs; a good one is taken over as far as a running daemon can. */
-async function reload(file: string, daemon: Daemon, log: DaemonLog): Promise<void> {
-  const { config, problems } = await loadConfig(file);
+export async function reload(
+  file: string,
+  daemon: Pick<Daemon, 'reload' | 'countFailedReload'>,
+  log: Log,
+): Promise<void> {
+  const { config, files, problems } = await loadConfig(file);
   logProblems(log, problems);
   if (config === null) {
     daemon.countFailedReload();
     log.error('reload-refused', { file, problems: problems.length });
     return;
   }
-  const needRestart = await daemon.reload(config);
-  log.info('reloaded', { file });
-  if (needRestart.length > 0) log.warn('restart-needed', { settings: needRestart });
+  try {
+    const needRestart = await daemon.reload(config, files);
+    log.info('reloaded', { file });
+    if (needRestart.length > 0) log.warn('restart-needed', { settings: needRestart });
+  } catch (err) {
+    daemon.countFailedReload();
+    log.error('reload-refused', { file, err });
+  }
 }
 
-function logProblems(log: DaemonLog, problems: readonly ConfigProblem[]): void {
+function logProblems(log: Log, problems: readonly ConfigProblem[]): void {
   for (const { severity, path, message } of problems) {
     log[severity === 'error' ? 'error' : 'warn']('config-problem', { path, message });
   }

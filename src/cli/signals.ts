@@ -4,7 +4,8 @@ import { EXIT, type ExitCode } from './exit-code.ts';
 /** What can be run until a signal. */
 export interface Runnable {
   start(): Promise<void>;
-  stop(): Promise<void>;
+  /** False if something could not be closed, which is in the log. */
+  stop(): Promise<boolean>;
 }
 
 /** All must be closed by then; longer means a bug, and systemd would wait for its own limit. */
@@ -41,10 +42,10 @@ export async function untilStopped(
     log.flush();
     process.exit(EXIT.FAILED);
   }, STOP_DEADLINE_MS).unref();
-  await runnable.stop();
+  const clean = await runnable.stop();
   // Not flushed: that could overtake the lines before it, which the system still has.
   log.info('stopped');
-  return EXIT.OK;
+  return clean ? EXIT.OK : EXIT.FAILED;
 }
 
 function nextStopSignal(): Promise<NodeJS.Signals> {

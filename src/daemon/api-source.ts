@@ -1,4 +1,4 @@
-import { formatHostPort } from '../core/base/host-port.ts';
+import { formatSocketAddress } from '../core/base/host-port.ts';
 import type { Config, ForwardZone, SocketAddress } from '../core/config/config.ts';
 import type { AnswerTable } from '../core/dns/answer-table.ts';
 import type { ForwardZones } from '../core/dns/forward-zones.ts';
@@ -51,6 +51,6 @@ async function explainForwarded(parts: ApiParts, wire: Uint8Array): Promise<unkn
       : upstreams.length === 0
         ? 'refused: there is no upstream resolver'
         : `forwarded by the ${zone === null ? 'default' : `zone ${zone.zone}`} rule`,
-    forwardedTo: upstreams.map(({ address, port }) => formatHostPort({ host: address, port })),
+    forwardedTo: upstreams.map(formatSocketAddress),
   };
 }

@@ -13,29 +13,36 @@ import { expandWildcard } from '../adapters/dns/wildcard.ts';
 import { createHostLookup, type HostLookup } from '../adapters/host-lookup.ts';
 import { createHttpServer, type HttpServer } from '../adapters/http/server.ts';
 import type { DaemonLog } from '../adapters/log.ts';
-import { createMasterClient, type MasterClient } from '../adapters/mesos/master-client.ts';
+import {
+  createMasterClient,
+  type MasterClient,
+  type MasterFiles,
+} from '../adapters/mesos/master-client.ts';
 import { createMetrics, type Metrics } from '../adapters/metrics.ts';
 import { packageVersion } from '../adapters/package-info.ts';
-import { type IpAddress, isLoopback, parseIpAddress } from '../core/base/address.ts';
-import { formatHostPort } from '../core/base/host-port.ts';
+import { formatHostPort, formatSocketAddress } from '../core/base/host-port.ts';
 import type { Config, SocketAddress } from '../core/config/config.ts';
 import { mesosDnsConfigView } from '../core/config/mesos-dns-view.ts';
 import { ForwardZones } from '../core/dns/forward-zones.ts';
 import { unreadyTable } from '../core/generation.ts';
 import type { ApiSource, Clock, Status } from '../core/ports.ts';
-import { zoneSettings, type ZoneSettings } from '../core/views/zone-view.ts';
 import { createApiSource } from './api-source.ts';
-import { DnsListeners, isWildcard } from './dns-listeners.ts';
+import { DnsListeners } from './dns-listeners.ts';
 import { DnsService, type Forwarding } from './dns-service.ts';
+import { ForwardRejectLog } from './forward-reject-log.ts';
 import { GenerationThread } from './generation-thread.ts';
+import { ListenerTotals } from './listener-totals.ts';
 import { Poller } from './poller.ts';
 import { Publisher } from './publisher.ts';
 import { keepFixedSettings } from './reload.ts';
 import { statusOf } from './status.ts';
+import { currentZoneSettings, type Expand } from './zone-addresses.ts';
 
 export interface DaemonOptions {
   readonly clock: Clock;
   readonly log: DaemonLog;
+  /** What the files hold that the configuration names. */
+  readonly files: MasterFiles;
   /** Where the upstreams of `forward.upstreams: system` stand. */
   readonly resolvConf?: string;
 }
@@ -44,6 +51,8 @@ export interface DaemonOptions {
 const STOP_GRACE_MS = 2_000;
 /** How old our knowledge of /etc/resolv.conf may be. */
 const RESOLV_CONF_CHECK_MS = 5_000;
+
+const expand: Expand = (listen) => expandWildcard(listen, networkInterfaces());
 
 /** A running hoplite. Start it once, stop it once. */
 export class Daemon {
@@ -57,6 +66,8 @@ export class Daemon {
   readonly #poller: Poller;
   readonly #dns: DnsService;
   readonly #listeners: DnsListeners;
+  readonly #listenerTotals = new ListenerTotals();
+  readonly #rejectLog: ForwardRejectLog;
   readonly #http: HttpServer | null;
   readonly #api: ApiSource;
   #config: Config;
@@ -68,7 +79,7 @@ export class Daemon {
   #systemOwn = '';
   #systemCheckedAt = Number.NEGATIVE_INFINITY;
   #httpAddress: SocketAddress | null = null;
-  #stopped: Promise<void> | null = null;
+  #stopped: Promise<boolean> | null = null;
 
   constructor(config: Config, options: DaemonOptions) {
     const { clock, log } = options;
@@ -77,12 +88,13 @@ export class Daemon {
     this.#version = packageVersion();
     this.#metrics = createMetrics({ version: this.#version, nodeVersion: process.version });
     this.#startedAt = { now: clock.now(), monotonic: clock.monotonic() };
-    const zone = this.#zoneSettings();
+    const zone = currentZoneSettings(config, expand);
     this.#publisher = new Publisher(clock, unreadyTable(zone));
     const pollIntervalMs = config.cluster.pollIntervalMs;
     this.#thread = new GenerationThread({ zone, pollIntervalMs }, log);
     this.#lookup = createHostLookup({ clock });
-    this.#client = this.#createClient(config);
+    this.#client = this.#createClient(config, options.files);
+    this.#rejectLog = new ForwardRejectLog(clock, log);
     this.#forwarder = this.#createForwarder(config);
     this.#forwardZones = new ForwardZones(config.forward.zones);
     this.#poller = this.#createPoller();
@@ -93,6 +105,7 @@ export class Daemon {
     this.#http = config.http.enabled ? this.#createHttpServer() : null;
     this.#metrics.readStatusFrom(() => {
       this.#metrics.setDnsTcpConnections(this.#listeners.tcpConnections());
+      this.#metrics.setDnsListenerCounts(this.#listenerTotals.read());
       this.#metrics.setForwardInflight(this.#forwarder.inflight);
       return this.status();
     });
@@ -114,37 +127,37 @@ export class Daemon {
     log.info('started', {
       version: this.#version,
       domain: this.#config.dns.domain,
-      dns: this.dnsAddresses().map(formatSocket),
-      http: this.#httpAddress === null ? null : formatSocket(this.#httpAddress),
+      dns: this.dnsAddresses().map(formatSocketAddress),
+      http: this.#httpAddress === null ? null : formatSocketAddress(this.#httpAddress),
       masters: this.#config.cluster.masters.map(formatHostPort),
     });
   }
 
   /**
-   * Takes over a new configuration; returns the paths of changes that need a restart. Rejects with
-   * `master-auth`, and changes nothing, if files for requests to the master are not there any more.
+   * Takes over a new configuration with the files it names; returns the paths of changes that need a
+   * restart. Nothing is changed if it rejects.
    */
-  async reload(wanted: Config): Promise<readonly string[]> {
+  async reload(wanted: Config, files: MasterFiles): Promise<readonly string[]> {
     if (this.#stopped !== null) return [];
     const { config, fixed } = keepFixedSettings(this.#config, wanted);
     const [oldClient, oldForwarder] = [this.#client, this.#forwarder];
-    this.#client = this.#createClient(config);
     // Closing it would fail the queries that wait in it.
     const keepForwarder = config.forward.timeoutMs === this.#config.forward.timeoutMs;
+    // What may fail comes first.
+    const forwardZones = new ForwardZones(config.forward.zones);
+    const client = this.#createClient(config, files);
     this.#forwarder = keepForwarder ? oldForwarder : this.#createForwarder(config);
+    this.#client = client;
     this.#config = config;
     this.#options.log.setLevel(config.log.level);
-    this.#forwardZones = new ForwardZones(config.forward.zones);
+    this.#forwardZones = forwardZones;
     this.#systemCheckedAt = Number.NEGATIVE_INFINITY;
     this.#dns.configure(config.dns, this.#forwarding());
-    const zone = this.#zoneSettings();
-    if (this.#publisher.status === null) this.#publisher.reset(unreadyTable(zone));
-    const { masters, pollIntervalMs } = config.cluster;
-    await this.#thread.configure({ zone, pollIntervalMs });
-    this.#poller.rebuild();
-    this.#poller.replan({ masters, intervalMs: pollIntervalMs });
-    if (!keepForwarder) oldForwarder.close();
-    await oldClient.close();
+    await this.#renewZone();
+    const { masters, pollIntervalMs: intervalMs } = config.cluster;
+    this.#poller.replan({ masters, intervalMs });
+    const old = keepForwarder ? [oldClient] : [oldForwarder, oldClient];
+    await this.#closeAll(old.map((part) => () => part.close()));
     this.#metrics.countConfigReload('success');
     return fixed;
   }
@@ -154,20 +167,36 @@ export class Daemon {
     this.#metrics.countConfigReload('failure');
   }
 
-  /** Stops listening, lets what is in flight finish, and releases everything. */
-  stop(): Promise<void> {
+  /** Stops listening, lets what is in flight finish, releases everything; false if a part failed. */
+  stop(): Promise<boolean> {
     return (this.#stopped ??= this.#shutDown());
   }
 
-  async #shutDown(): Promise<void> {
-    await Promise.all([
-      this.#poller.stop(),
-      this.#listeners.close(STOP_GRACE_MS),
-      this.#http?.close(STOP_GRACE_MS),
+  async #shutDown(): Promise<boolean> {
+    const served = await this.#closeAll([
+      () => this.#poller.stop(),
+      () => this.#listeners.close(STOP_GRACE_MS),
+      () => this.#http?.close(STOP_GRACE_MS),
     ]);
-    this.#forwarder.close();
-    this.#lookup.close();
-    await Promise.all([this.#client.close(), this.#thread.close()]);
+    const parts = [this.#forwarder, this.#lookup, this.#client, this.#thread];
+    const rest = await this.#closeAll(parts.map((part) => () => part.close()));
+    return served && rest;
+  }
+
+  /** One part that fails does not keep the others from being closed. */
+  async #closeAll(closers: readonly (() => Promise<void> | void)[]): Promise<boolean> {
+    const results = await Promise.allSettled(closers.map(async (close) => close()));
+    const failed = results.filter((result) => result.status === 'rejected');
+    for (const { reason: err } of failed) this.#options.log.error('stop-failed', { err });
+    return failed.length === 0;
+  }
+
+  /** Settings of the zone may have changed, or the addresses in it. */
+  async #renewZone(): Promise<void> {
+    const zone = currentZoneSettings(this.#config, expand);
+    if (this.#publisher.status === null) this.#publisher.reset(unreadyTable(zone));
+    await this.#thread.configure({ zone, pollIntervalMs: this.#config.cluster.pollIntervalMs });
+    this.#poller.rebuild();
   }
 
   status(): Status {
@@ -184,7 +213,8 @@ export class Daemon {
         ...this.#listeners.status(),
         ...(http === null ? [] : [{ ...http, protocol: 'http' as const, open: true, error: null }]),
       ],
-      upstreams: () => this.#knownUpstreams().map(formatSocket),
+      listening: () => this.#listeners.listening,
+      upstreams: () => this.#knownUpstreams().map(formatSocketAddress),
     });
   }
 
@@ -193,9 +223,10 @@ export class Daemon {
     return this.#listeners.addresses();
   }
 
-  #createClient({ cluster }: Config): MasterClient {
+  #createClient({ cluster }: Config, files: MasterFiles): MasterClient {
     return createMasterClient(cluster, {
       clock: this.#options.clock,
+      files,
       userAgent: `hoplite/${this.#version}`,
     });
   }
@@ -211,6 +242,10 @@ export class Daemon {
         } else {
           metrics.countForwardFailure(to, result.reason);
         }
+      },
+      onReject: (reason) => {
+        metrics.countForwardReject();
+        this.#rejectLog.add(reason);
       },
     });
   }
@@ -256,7 +291,6 @@ export class Daemon {
         table: () => this.#publisher.table,
         forward: (...args) => this.#forwarder.forward(...args),
         observe: (observation) => this.#metrics.observeDns(observation),
-        countDrop: (reason) => this.#metrics.countDnsDrop(reason),
       },
       this.#config.dns,
       this.#forwarding(),
@@ -268,14 +302,17 @@ export class Daemon {
     const onError = (err: Error): void => log.warn('listener-error', { err });
     // All listeners together, so that a node with many addresses does not have many times as many.
     const budget = new ConnectionBudget(TCP_LIMITS.connections);
+    const totals = this.#listenerTotals;
     return new DnsListeners(
       {
         clock,
         log,
-        openUdp: (address, handler) => openUdpListener(address, handler, { onError }),
-        openTcp: (address, handler) =>
-          openTcpListener(address, handler, { clock, budget, onError }),
-        expand: (address) => expandWildcard(address, networkInterfaces()),
+        openUdp: async (address, handler) =>
+          totals.addUdp(await openUdpListener(address, handler, { onError })),
+        openTcp: async (address, handler) =>
+          totals.addTcp(await openTcpListener(address, handler, { clock, budget, onError })),
+        expand,
+        onChange: () => void this.#renewZone(),
       },
       listen,
       this.#dns.handle,
@@ -332,7 +369,7 @@ export class Daemon {
     const path = this.#options.resolvConf ?? '/etc/resolv.conf';
     // A wildcard listener gets addresses later too, and asking one of them would be asking us.
     const own = this.dnsAddresses();
-    const ownText = own.map(formatSocket).join();
+    const ownText = own.map(formatSocketAddress).join();
     if (this.#system === null || ownText !== this.#systemOwn) {
       this.#system = createSystemUpstreams(path, own);
       this.#systemOwn = ownText;
@@ -340,28 +377,10 @@ export class Daemon {
     const problemBefore = this.#system.problem;
     const changed = await this.#system.refresh();
     const { problem, upstreams } = this.#system;
-    const to = upstreams.map(formatSocket);
+    const to = upstreams.map(formatSocketAddress);
     if (changed) this.#options.log.info('upstreams-read', { path, to });
     if (problem !== null && problem !== problemBefore) {
       this.#options.log.warn('upstreams-unreadable', { problem });
     }
   }
-
-  #zoneSettings(): ZoneSettings {
-    return zoneSettings(this.#config, listenerAddresses(this.#config.dns.listen));
-  }
-}
-
-/** Values of the name server's records: the listeners, wildcards being all but loopback. */
-function listenerAddresses(listen: readonly SocketAddress[]): IpAddress[] {
-  return listen.flatMap((wanted) =>
-    expandWildcard(wanted, networkInterfaces())
-      .map(({ address }) => parseIpAddress(address))
-      .filter((address) => address !== null)
-      .filter((address) => !isWildcard(wanted) || !isLoopback(address)),
-  );
-}
-
-function formatSocket({ address, port }: SocketAddress): string {
-  return formatHostPort({ host: address, port });
 }

@@ -2,7 +2,7 @@ import type { QueryHandler } from '../adapters/dns/query-handler.ts';
 import type { TcpListener } from '../adapters/dns/tcp-listener.ts';
 import type { UdpListener } from '../adapters/dns/udp-listener.ts';
 import { isUnspecified, parseIpAddress } from '../core/base/address.ts';
-import { formatHostPort } from '../core/base/host-port.ts';
+import { formatSocketAddress } from '../core/base/host-port.ts';
 import type { SocketAddress } from '../core/config/config.ts';
 import type { Clock, ListenerStatus, Log } from '../core/ports.ts';
 
@@ -14,6 +14,8 @@ export interface DnsListenerParts {
   openTcp(address: SocketAddress, handler: QueryHandler): Promise<TcpListener>;
   /** Addresses that a configured one stands for now: itself, or all of the node's for a wildcard. */
   expand(listen: SocketAddress): readonly SocketAddress[];
+  /** The node's addresses have changed, and other ones are served now than before. */
+  onChange(): void;
 }
 
 interface Pair {
@@ -27,9 +29,6 @@ const PORT_CHOICES_MAX = 20;
 /** Wildcard listeners follow the node's addresses; one that comes up is served this soon. */
 const RESCAN_MS = 30_000;
 
-const key = (address: SocketAddress): string =>
-  formatHostPort({ host: address.address, port: address.port });
-
 /** Opens UDP and TCP on every configured address, and keeps wildcards in step with the node. */
 export class DnsListeners {
   readonly #parts: DnsListenerParts;
@@ -37,6 +36,8 @@ export class DnsListeners {
   readonly #handler: QueryHandler;
   readonly #open = new Map<string, Pair>();
   readonly #failed = new Map<string, { address: SocketAddress; error: string }>();
+  /** For each configured address the keys in `#open` that it stands for, as of the last look. */
+  #names: readonly (readonly string[])[] = [];
   #cancelRescan: (() => void) | null = null;
   #rescanning: Promise<void> | null = null;
   #closed = false;
@@ -47,15 +48,36 @@ export class DnsListeners {
     this.#handler = handler;
   }
 
-  /** Opens all; rejects with the first `listen-failed`, after closing what was open. */
+  /**
+   * Opens all. A wildcard needs one of its addresses, the others are tried again; else rejects with
+   * the first `listen-failed`, after closing what was open.
+   */
   async open(): Promise<void> {
+    const errors = new Map<string, unknown>();
     try {
-      for (const address of this.#wanted()) await this.#openPair(address);
+      for (const [name, address] of this.#expand()) {
+        try {
+          await this.#openPair(address);
+        } catch (error) {
+          if (this.#listen.some((listen) => formatSocketAddress(listen) === name)) throw error;
+          errors.set(name, error);
+          this.#setFailed(name, address, error);
+        }
+      }
+      const [unserved] =
+        this.#names.find((names) => names.length > 0 && !this.#isServed(names)) ?? [];
+      if (unserved !== undefined) throw errors.get(unserved);
     } catch (error) {
       await this.close(0);
       throw error;
     }
+    for (const err of errors.values()) this.#parts.log.warn('listener-failed', { err });
     if (this.#listen.some(isWildcard)) this.#scheduleRescan();
+  }
+
+  /** Whether every configured address is served, and at least one address of each wildcard. */
+  get listening(): boolean {
+    return this.#names.every((names) => this.#isServed(names));
   }
 
   /** Addresses that are served, with the ports in use. */
@@ -75,7 +97,15 @@ export class DnsListeners {
     const failed = [...this.#failed.values()].flatMap(({ address, error }) => [
       { ...address, protocol: 'udp' as const, open: false, error },
     ]);
-    return [...open, ...failed];
+    const empty = this.#listen
+      .filter((_, i) => this.#names[i]?.length === 0)
+      .map((listen) => ({
+        ...listen,
+        protocol: 'udp' as const,
+        open: false,
+        error: 'the node has no address for it',
+      }));
+    return [...open, ...failed, ...empty];
   }
 
   /** Stops listening; answers under way get `graceMs`. */
@@ -96,8 +126,19 @@ export class DnsListeners {
     cancel();
   }
 
-  #wanted(): SocketAddress[] {
-    return this.#listen.flatMap((address) => this.#parts.expand(address));
+  /** Addresses to serve now, by their text: a configured one may be part of a wildcard, too. */
+  #expand(): Map<string, SocketAddress> {
+    const expanded = this.#listen.map((listen) => this.#parts.expand(listen));
+    this.#names = expanded.map((addresses) => addresses.map(formatSocketAddress));
+    return new Map(expanded.flat().map((address) => [formatSocketAddress(address), address]));
+  }
+
+  #isServed(names: readonly string[]): boolean {
+    return names.some((name) => this.#open.has(name));
+  }
+
+  #setFailed(name: string, address: SocketAddress, err: unknown): void {
+    this.#failed.set(name, { address, error: err instanceof Error ? err.message : String(err) });
   }
 
   async #openPair(wanted: SocketAddress): Promise<void> {
@@ -107,7 +148,7 @@ export class DnsListeners {
         // Port 0: TCP takes the port that UDP was given.
         const address = { address: wanted.address, port: udp.address.port };
         const tcp = await this.#parts.openTcp(address, this.#handler);
-        this.#open.set(key(wanted), { wanted, udp, tcp });
+        this.#open.set(formatSocketAddress(wanted), { wanted, udp, tcp });
         return;
       } catch (error) {
         await udp.close();
@@ -130,10 +171,12 @@ export class DnsListeners {
 
   /** Follows the node's addresses; an address that cannot be opened is tried again next time. */
   async #rescan(): Promise<void> {
-    const wanted = new Map(this.#wanted().map((address) => [key(address), address]));
+    const wanted = this.#expand();
+    let changed = false;
     for (const [name, pair] of this.#open) {
       if (wanted.has(name)) continue;
       this.#open.delete(name);
+      changed = true;
       this.#parts.log.info('listener-closed', { address: name });
       await this.#closePair(pair, 0);
     }
@@ -143,13 +186,14 @@ export class DnsListeners {
       try {
         await this.#openPair(address);
         this.#failed.delete(name);
+        changed = true;
         this.#parts.log.info('listener-opened', { address: name });
       } catch (err) {
-        const error = err instanceof Error ? err.message : String(err);
         if (!this.#failed.has(name)) this.#parts.log.warn('listener-failed', { err });
-        this.#failed.set(name, { address, error });
+        this.#setFailed(name, address, err);
       }
     }
+    if (changed && !this.#closed) this.#parts.onChange();
   }
 }
 

@@ -1,8 +1,9 @@
 import type { DnsClient, QueryHandler } from '../adapters/dns/query-handler.ts';
+import { assert } from '../core/base/assert.ts';
 import type { Random } from '../core/base/random.ts';
 import { HEADER } from '../core/dns/answer-table.ts';
 import { Answerer, type AnswerSettings, DROP, FORWARD } from '../core/dns/answer.ts';
-import { EDE, HEADER_BYTES, MESSAGE_BYTES_MAX, RCODE } from '../core/dns/constants.ts';
+import { EDE, MESSAGE_BYTES_MAX, RCODE } from '../core/dns/constants.ts';
 import type { ForwardZones, UpstreamSource } from '../core/dns/forward-zones.ts';
 import type { AnswerTable } from '../core/dns/answer-table.ts';
 import type { SocketAddress } from '../core/config/config.ts';
@@ -31,8 +32,21 @@ export interface DnsServiceParts {
     replyBytesMax: number,
   ): Promise<Uint8Array>;
   observe(observation: DnsObservation): void;
-  countDrop(reason: string): void;
 }
+
+/** One query that is being answered. */
+interface Asked {
+  readonly client: DnsClient;
+  /** 0 if it has no readable question. */
+  readonly qtype: number;
+  readonly requestBytes: number;
+  /** Monotonic. */
+  readonly start: number;
+  readonly respond: (response: Uint8Array) => void;
+}
+
+/** What the header has of a response code. */
+const RCODE_MASK = 0x0f;
 
 /** Answers queries from our zones and hands the others to the forwarder. */
 export class DnsService {
@@ -61,20 +75,24 @@ export class DnsService {
     const overTcp = client.protocol === 'tcp';
     const answerer = this.#answerer;
     const length = answerer.answer(table, query, query.length, overTcp, this.#out);
-    if (length === DROP) {
-      this.#parts.countDrop('not-a-query');
-      return;
-    }
+    assert(length !== DROP, 'listeners hand in queries only');
+    const asked: Asked = {
+      client,
+      qtype: answerer.query.questionEnd === 0 ? 0 : answerer.query.qtype,
+      requestBytes: query.length,
+      start,
+      respond,
+    };
     if (length !== FORWARD) {
       const zone = this.#zoneName(table, answerer.zone);
       // Listeners copy what they are given to send.
-      this.#send(this.#out.subarray(0, length), query.length, client, start, zone, respond);
+      this.#send(asked, this.#out.subarray(0, length), zone, answerer.rcode);
       return;
     }
     // The packet's memory is only ours during this call; `slice` of a Buffer would be a view of it.
     const copy = new Uint8Array(query);
     this.#forward(copy, client)
-      .then((reply) => this.#send(reply, copy.length, client, start, '.', respond))
+      .then((reply) => this.#send(asked, reply, '.', reply[3]! & RCODE_MASK))
       .catch((err: unknown) => this.#parts.log.error('dns-reply-failed', { err }));
   };
 
@@ -100,21 +118,15 @@ export class DnsService {
     return this.#out.slice(0, length);
   }
 
-  #send(
-    reply: Uint8Array,
-    requestBytes: number,
-    client: DnsClient,
-    start: number,
-    zone: string,
-    respond: (response: Uint8Array) => void,
-  ): void {
-    respond(reply);
+  #send(asked: Asked, reply: Uint8Array, zone: string, rcode: number): void {
+    const { client, qtype, requestBytes, start } = asked;
+    asked.respond(reply);
     this.#parts.observe({
       protocol: client.protocol,
       family: client.family,
       zone,
-      qtype: questionType(reply),
-      rcode: reply[3]! & 0x0f,
+      qtype,
+      rcode,
       requestBytes,
       responseBytes: reply.length,
       durationMs: this.#parts.clock.monotonic() - start,
@@ -130,11 +142,4 @@ export class DnsService {
     }
     return this.#zoneNames[zone] ?? '.';
   }
-}
-
-/** Type in the question of a reply, 0 if it has none; the name there is never compressed. */
-function questionType(reply: Uint8Array): number {
-  let at = HEADER_BYTES;
-  while (at < reply.length && reply[at]! > 0) at += reply[at]! + 1;
-  return at + 2 < reply.length ? (reply[at + 1]! << 8) | reply[at + 2]! : 0;
 }

@@ -16,6 +16,8 @@ export type HostTexts = ReadonlyMap<string, readonly string[]>;
 export interface ReadReport {
   readonly leader: HostPort;
   readonly fromLeader: boolean;
+  /** Agents that the state has, active or not. */
+  readonly agents: number;
   /** Names whose addresses the build needs. */
   readonly hostNames: readonly string[];
   readonly stateBytes: number;

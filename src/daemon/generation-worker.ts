@@ -65,6 +65,7 @@ class GenerationWorker {
     return {
       leader: parsed.value.leader,
       fromLeader: parsed.value.fromLeader,
+      agents: parsed.value.agents.length,
       hostNames: hostNames(parsed.value, this.#settings.zone.masters),
       stateBytes: body.length,
       parseMs: performance.now() - start,

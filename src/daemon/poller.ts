@@ -37,10 +37,23 @@ export interface PollerPlan {
   readonly intervalMs: number;
 }
 
+/** A state, who gave it, and whether that is the leader by its own account. */
+interface AnsweredRead {
+  readonly read: ReadReport;
+  readonly answeredBy: HostPort;
+  readonly isLeading: boolean;
+}
+
 /** Nodes of a cluster must not poll in step: each beat is drawn from 90 to 110 % of the interval. */
 const JITTER = 0.1;
 /** Retries after failures start here and end at the interval. */
 const RETRY_FIRST_MS = 1_000;
+/**
+ * How long a state without any agent is not believed after one with agents. A new leader answers
+ * with an empty cluster until the first agents have registered again, and one that has not
+ * recovered its registry does so for longer; a cluster whose agents are all gone stays gone.
+ */
+const EMPTY_HOLD_MS = 10 * 60_000;
 /** How long a build waits for names that were never looked up; they are published later. */
 const LOOKUP_WAIT_MS = 1_000;
 
@@ -61,8 +74,10 @@ export class Poller {
   #buildNext = false;
   /** The state that is served. */
   #served: ReadReport | null = null;
-  /** Whom to ask first. */
-  #leader: HostPort | null = null;
+  /** Who answered as leader: asked first. By the address that worked, not the one it advertises. */
+  #leadingMaster: HostPort | null = null;
+  /** Since when states have had no agents, monotonic milliseconds; null while they have. */
+  #emptySince: number | null = null;
   #polls = 0;
   #failures = 0;
   #lastAttempt: number | null = null;
@@ -83,7 +98,7 @@ export class Poller {
   /** Takes over another plan and polls at once; what is in flight for the old one is dropped. */
   replan(plan: PollerPlan): void {
     this.#plan = plan;
-    this.#leader = null;
+    this.#leadingMaster = null;
     this.#abort?.abort(new DaemonError('master-unreachable', 'the configuration changed'));
     this.#beat();
   }
@@ -167,10 +182,11 @@ export class Poller {
     this.#abort = new AbortController();
     const { signal } = this.#abort;
     try {
-      const read = await this.#readFromAnyMaster(signal);
+      const { read, answeredBy } = await this.#readFromAnyMaster(signal);
       // The answer of a master that is not ours any more says nothing.
       signal.throwIfAborted();
-      this.#leader = read.leader;
+      this.#leadingMaster = answeredBy;
+      this.#assertPlausible(read);
       await this.#build('read', read);
       this.#served = read;
       if (this.#failures > 0) log.info('source-recovered', { failures: this.#failures });
@@ -191,6 +207,23 @@ export class Poller {
     }
   }
 
+  /** S11: an empty cluster right after a full one is a master that does not know better yet. */
+  #assertPlausible(read: ReadReport): void {
+    const before = this.#served?.agents ?? 0;
+    if (read.agents > 0 || before === 0) {
+      this.#emptySince = null;
+      return;
+    }
+    const now = this.#options.clock.monotonic();
+    this.#emptySince ??= now;
+    if (now - this.#emptySince >= EMPTY_HOLD_MS) return;
+    throw new DaemonError(
+      'state-empty',
+      `${formatHostPort(read.leader)} knows no agents, after ${before} before: its state is not ` +
+        `believed for ${EMPTY_HOLD_MS / 60_000} minutes`,
+    );
+  }
+
   async #rebuild(served: ReadReport): Promise<void> {
     try {
       await this.#build('built', served);
@@ -204,9 +237,9 @@ export class Poller {
     this.#parts.publish(read, await this.#parts.build(of, hosts));
   }
 
-  /** The leader known last is asked first, then the configured masters in their order. */
-  async #readFromAnyMaster(signal: AbortSignal): Promise<ReadReport> {
-    const candidates = this.#leader === null ? [] : [this.#leader];
+  /** The master that led last is asked first, then the configured masters in their order. */
+  async #readFromAnyMaster(signal: AbortSignal): Promise<AnsweredRead> {
+    const candidates = this.#leadingMaster === null ? [] : [this.#leadingMaster];
     for (const master of this.#plan.masters) {
       if (!candidates.some((known) => sameHostPort(known, master))) candidates.push(master);
     }
@@ -223,24 +256,22 @@ export class Poller {
   }
 
   /** One master's state, or its leader's if it names another one: host and port count (S05). */
-  async #readFollowing(master: HostPort, signal: AbortSignal): Promise<ReadReport> {
+  async #readFollowing(master: HostPort, signal: AbortSignal): Promise<AnsweredRead> {
     const first = await this.#readFrom(master, signal);
-    if (first.isLeading) return first.read;
+    if (first.isLeading) return first;
     signal.throwIfAborted();
     const { leader } = first.read;
     const second = await this.#readFrom(leader, signal);
-    if (second.isLeading) return second.read;
+    if (second.isLeading) return second;
     const message = `${formatHostPort(leader)} is called the leader, but does not lead`;
     throw new DaemonError('state-invalid', message);
   }
 
-  async #readFrom(
-    master: HostPort,
-    signal: AbortSignal,
-  ): Promise<{ readonly read: ReadReport; readonly isLeading: boolean }> {
+  async #readFrom(master: HostPort, signal: AbortSignal): Promise<AnsweredRead> {
     const { chunks, answeredBy } = await this.#parts.fetchState(master, signal);
     const read = await this.#parts.read(chunks);
-    return { read, isLeading: read.fromLeader || sameHostPort(read.leader, answeredBy) };
+    const isLeading = read.fromLeader || sameHostPort(read.leader, answeredBy);
+    return { read, answeredBy, isLeading };
   }
 }
 

@@ -1,4 +1,4 @@
-import { formatHostPort } from '../core/base/host-port.ts';
+import { formatSocketAddress } from '../core/base/host-port.ts';
 import type { Config } from '../core/config/config.ts';
 import type {
   Clock,
@@ -19,6 +19,8 @@ export interface StatusParts {
   source(): SourceStatus;
   generation(): GenerationStatus | null;
   listeners(): readonly ListenerStatus[];
+  /** Whether every configured address is served; of a wildcard, one of its addresses. */
+  listening(): boolean;
   /** Upstreams of names outside all zones, as known now. */
   upstreams(): readonly string[];
 }
@@ -27,8 +29,8 @@ export interface StatusParts {
 const STALE_POLLS = 3;
 
 /**
- * The daemon's condition. `ready` means that our names are answered: an old state degrades, but a
- * node must not lose its resolver because the master is away.
+ * The daemon's condition. `ready` means that our names are answered: an old state or a closed
+ * address of a wildcard degrades, but a node must not lose its resolver because of that.
  */
 export function statusOf(parts: StatusParts): Status {
   const config = parts.config();
@@ -36,10 +38,11 @@ export function statusOf(parts: StatusParts): Status {
   const generation = parts.generation();
   const listeners = parts.listeners();
   const closed = listeners.filter((listener) => !listener.open);
-  const ready = generation !== null && closed.length === 0;
+  const ready = generation !== null && parts.listening();
   const reasons = [
     ...closed.map(
-      (listener) => `listener ${describe(listener)} is not open: ${listener.error ?? ''}`,
+      (listener) =>
+        `listener ${listener.protocol} ${formatSocketAddress(listener)} is not open: ${listener.error ?? ''}`,
     ),
     ...sourceReasons(source, generation),
   ];
@@ -59,17 +62,10 @@ export function statusOf(parts: StatusParts): Status {
       enabled,
       upstreams: parts.upstreams(),
       zones: Object.fromEntries(
-        zones.map(({ zone, upstreams }) => [
-          zone,
-          upstreams.map(({ address, port }) => formatHostPort({ host: address, port })),
-        ]),
+        zones.map(({ zone, upstreams }) => [zone, upstreams.map(formatSocketAddress)]),
       ),
     },
   };
-}
-
-function describe({ address, port, protocol }: ListenerStatus): string {
-  return `${protocol} ${formatHostPort({ host: address, port })}`;
 }
 
 function sourceReasons(source: SourceStatus, generation: GenerationStatus | null): string[] {

@@ -21,6 +21,8 @@ const QUERY: DnsObservation = {
   durationMs: 0.3,
 };
 
+const NO_COUNTS = { tcpRefused: {}, tcpClosed: {}, udpDropped: {}, udpSendErrors: {} };
+
 type Samples = ReadonlyMap<string, number>;
 
 const SAMPLE = /^([a-z][a-z0-9_]*(?:\{(?:[a-z]+="[^"\n]*",?)+\})?) (\S+)$/;
@@ -100,14 +102,15 @@ test('zones, upstreams and reasons past their bound share one label', async () =
     metrics.observeDns({ ...QUERY, zone: `zone${n}.` });
     metrics.observeForward({ to: `10.0.${n >> 8}.${n & 255}:53`, rcode: 0, durationMs: 1 });
     metrics.countForwardFailure('10.0.0.0:53', `reason${n}`);
-    metrics.countDnsDrop(`reason${n}`);
   }
+  const codes = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`E${n}`, 1]));
+  metrics.setDnsListenerCounts({ ...NO_COUNTS, udpSendErrors: codes });
   const samples = await scrape(metrics);
   assert.equal(seriesOf(samples, 'hoplite_dns_request_duration_seconds_count').length, 65);
   assert.equal(samples.get('hoplite_dns_request_duration_seconds_count{zone="other"}'), 436);
   assert.equal(samples.get('hoplite_forward_requests_total{to="other",rcode="NOERROR"}'), 436);
   assert.equal(seriesOf(samples, 'hoplite_forward_failures_total').length, 33);
-  assert.equal(samples.get('hoplite_dns_dropped_total{reason="other"}'), 468);
+  assert.equal(samples.get('hoplite_dns_udp_send_errors_total{code="other"}'), 468);
 });
 
 test('a duration that is not a number does not spoil the sum', async () => {
@@ -204,7 +207,13 @@ test('forwarding, polls, generations, reloads and HTTP answers are counted', asy
   metrics.observeBuild('parse', 8);
   metrics.countGeneration();
   metrics.countConfigReload('failure');
-  metrics.countDnsDrop('malformed');
+  metrics.setDnsListenerCounts({ ...NO_COUNTS, tcpRefused: { total: 9 } });
+  metrics.setDnsListenerCounts({
+    tcpRefused: { total: 10, 'per-client': 0 },
+    tcpClosed: { idle: 4 },
+    udpDropped: { short: 5 },
+    udpSendErrors: { EPERM: 6 },
+  });
   metrics.setDnsTcpConnections(3);
   metrics.observeHttp('/v1/hosts/:host', 200);
   const samples = await scrape(metrics);
@@ -222,7 +231,11 @@ test('forwarding, polls, generations, reloads and HTTP answers are counted', asy
     'hoplite_generation_build_duration_seconds_sum{phase="parse"}': 0.008,
     hoplite_generations_published_total: 1,
     'hoplite_config_reloads_total{result="failure"}': 1,
-    'hoplite_dns_dropped_total{reason="malformed"}': 1,
+    'hoplite_dns_tcp_refused_total{reason="total"}': 10,
+    'hoplite_dns_tcp_refused_total{reason="per-client"}': 0,
+    'hoplite_dns_tcp_closed_total{reason="idle"}': 4,
+    'hoplite_dns_udp_dropped_total{reason="short"}': 5,
+    'hoplite_dns_udp_send_errors_total{code="EPERM"}': 6,
     hoplite_dns_tcp_connections: 3,
     'hoplite_http_requests_total{route="/v1/hosts/:host",code="200"}': 1,
   };

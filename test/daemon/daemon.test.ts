@@ -3,12 +3,14 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { syncBuiltinESMExports } from 'node:module';
+import os, { networkInterfaces, type NetworkInterfaceInfo, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { DaemonError } from '../../src/core/base/daemon-error.ts';
 import { RCODE, TYPE } from '../../src/core/dns/constants.ts';
+import { DnsListeners } from '../../src/daemon/dns-listeners.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { buildMessage } from '../support/dns-message.ts';
 import { closedPort, openTcpClient, openUpstream } from '../support/dns-peer.ts';
@@ -163,6 +165,39 @@ describe('upstreams of the system', () => {
   });
 });
 
+const OUTWARD = Object.values(networkInterfaces())
+  .flatMap((entries) => entries ?? [])
+  .find(({ family, internal }) => family === 'IPv4' && !internal);
+
+test(
+  'the records of the name server follow the addresses of a wildcard',
+  { skip: OUTWARD === undefined && 'needs an address besides loopback' },
+  async (t) => {
+    const loopback: NetworkInterfaceInfo = {
+      ...{ address: '127.0.0.1', netmask: '255.0.0.0', cidr: '127.0.0.1/8' },
+      ...{ family: 'IPv4', internal: true, mac: '00:00:00:00:00:00' },
+    };
+    let interfaces: readonly NetworkInterfaceInfo[] = [loopback];
+    t.mock.method(os, 'networkInterfaces', () => ({ all: interfaces }));
+    syncBuiltinESMExports();
+    t.after(() => {
+      t.mock.restoreAll();
+      syncBuiltinESMExports();
+    });
+    const clock = new ManualClock();
+    const master = await startServingMaster(t);
+    const config = daemonConfig({ ...cluster(master), dns: { listen: ['0.0.0.0:0'] } });
+    const daemon = await startDaemon(t, config, { clock });
+    assert.deepEqual(await daemon.answers('ns1.mesos.'), []);
+    interfaces = [loopback, OUTWARD!];
+    clock.advance(30_000);
+    await waitUntil('the record', async () => {
+      const answers = await daemon.answers('ns1.mesos.');
+      return answers.join() === `A ${OUTWARD!.address}`;
+    });
+  },
+);
+
 describe('the stop of the daemon', () => {
   test('with clients that hang ends in time and leaves nothing open', async (t) => {
     const before = openHandles();
@@ -223,11 +258,29 @@ describe('the stop of the daemon', () => {
     await inTime('the stop', stopped, STOP_DEADLINE_MS);
   });
 
+  test('goes on when a part cannot be closed, and says so', async (t) => {
+    const before = openHandles();
+    const master = await startServingMaster(t);
+    const daemon = await startDaemon(t, daemonConfig(cluster(master)));
+    const closed = t.mock.method(DnsListeners.prototype, 'close', () =>
+      Promise.reject(new Error('the socket is gone')),
+    );
+    assert.equal(await daemon.daemon.stop(), false);
+    const [call] = closed.mock.calls;
+    closed.mock.restore();
+    await (call?.this as DnsListeners).close(0);
+    const errors = daemon.logged.filter(({ event }) => event === 'stop-failed');
+    assert.equal(errors.length, 1);
+    assert.match(JSON.stringify(errors[0]), /the socket is gone/);
+    await master.close();
+    await assertNothingMore(before);
+  });
+
   test('can be asked for twice', async (t) => {
     const daemon = await startDaemon(t, daemonConfig(cluster(await startServingMaster(t))));
     const first = daemon.daemon.stop();
     assert.equal(daemon.daemon.stop(), first);
-    await inTime('the stop', first, STOP_DEADLINE_MS);
+    assert.equal(await inTime('the stop', first, STOP_DEADLINE_MS), true);
   });
 
   test('before the first state, while the master hangs, takes no time', async (t) => {

@@ -18,6 +18,7 @@ class ScriptedSockets {
   readonly open = new Set<string>();
   readonly everOpened: string[] = [];
   readonly logged: string[] = [];
+  changes = 0;
   readonly closedWithGraceMs: number[] = [];
   /** What `0.0.0.0` stands for. */
   node: readonly string[] = ['127.0.0.1', '10.0.0.1'];
@@ -38,6 +39,7 @@ class ScriptedSockets {
         openUdp: (address) => this.#open('udp', address),
         openTcp: (address) => this.#open('tcp', address),
         expand: (address) => this.expand(address),
+        onChange: () => this.changes++,
       },
       listen,
       () => undefined,
@@ -95,10 +97,10 @@ describe('DNS listeners at the start', () => {
   });
 
   for (const broken of ['udp 10.0.0.1:53', 'tcp 10.0.0.1:53']) {
-    test(`close everything again if ${broken} cannot be opened`, async () => {
+    test(`close everything again if the configured ${broken} cannot be opened`, async () => {
       const sockets = new ScriptedSockets();
       sockets.broken = [broken];
-      const listeners = sockets.listeners(at('127.0.0.1'), at('0.0.0.0'));
+      const listeners = sockets.listeners(at('127.0.0.9'), at('0.0.0.0'), at('10.0.0.1'));
       await assert.rejects(
         listeners.open(),
         (error: unknown) => error instanceof DaemonError && error.code === 'listen-failed',
@@ -136,6 +138,78 @@ describe('DNS listeners at the start', () => {
 });
 
 describe('DNS listeners on a wildcard', () => {
+  test('start without an address that cannot be opened, say so and try again', async () => {
+    const sockets = new ScriptedSockets();
+    sockets.broken = ['tcp 127.0.0.1:53'];
+    const listeners = sockets.listeners(at('0.0.0.0'));
+    await listeners.open();
+    assert.deepEqual(listeners.addresses(), [at('10.0.0.1')]);
+    assert.deepEqual(sockets.logged, ['listener-failed']);
+    assert.equal(listeners.listening, true);
+    const failed = listeners.status().filter(({ open }) => !open);
+    assert.deepEqual(failed, [
+      { ...at('127.0.0.1'), protocol: 'udp', open: false, error: 'tcp 127.0.0.1:53 is taken' },
+    ]);
+    await sockets.rescan();
+    assert.deepEqual([sockets.logged, sockets.changes], [['listener-failed'], 0]);
+    sockets.broken = [];
+    await sockets.rescan();
+    assert.ok(listeners.status().every(({ open }) => open));
+    assert.equal(sockets.changes, 1);
+    await listeners.close(0);
+  });
+
+  test('do not start if none of its addresses can be opened', async () => {
+    const sockets = new ScriptedSockets();
+    sockets.broken = ['udp 127.0.0.1:53', 'tcp 10.0.0.1:53'];
+    const listeners = sockets.listeners(at('::1'), at('0.0.0.0'));
+    await assert.rejects(listeners.open(), /udp 127\.0\.0\.1:53 is taken/);
+    assert.deepEqual([sockets.open.size, sockets.clock.pending], [0, 0]);
+    assert.deepEqual(sockets.logged, []);
+  });
+
+  test('serve as long as one address is left, and not without any', async () => {
+    const sockets = new ScriptedSockets();
+    const listeners = sockets.listeners(at('0.0.0.0'));
+    await listeners.open();
+    sockets.node = ['127.0.0.1', '10.0.0.2'];
+    sockets.broken = ['udp 10.0.0.2:53'];
+    await sockets.rescan();
+    assert.equal(listeners.listening, true);
+    sockets.node = [];
+    await sockets.rescan();
+    assert.equal(listeners.listening, false);
+    assert.deepEqual(
+      listeners.status().map(({ address, open }) => [address, open]),
+      [['0.0.0.0', false]],
+    );
+    await listeners.close(0);
+  });
+
+  test('open an address once that is configured by itself, too', async () => {
+    const sockets = new ScriptedSockets();
+    const listeners = sockets.listeners(at('0.0.0.0'), at('10.0.0.1'));
+    await listeners.open();
+    assert.equal(sockets.everOpened.length, 4);
+    assert.equal(listeners.listening, true);
+    await listeners.close(0);
+  });
+
+  test('report each look that changed what is served, and only those', async () => {
+    const sockets = new ScriptedSockets();
+    const listeners = sockets.listeners(at('0.0.0.0'));
+    await listeners.open();
+    await sockets.rescan();
+    assert.equal(sockets.changes, 0);
+    sockets.node = ['127.0.0.1', '10.0.0.2'];
+    await sockets.rescan();
+    assert.equal(sockets.changes, 1);
+    sockets.node = ['127.0.0.1'];
+    await sockets.rescan();
+    assert.equal(sockets.changes, 2);
+    await listeners.close(0);
+  });
+
   test('follow the addresses of the node', async () => {
     const sockets = new ScriptedSockets();
     const listeners = sockets.listeners(at('0.0.0.0'));

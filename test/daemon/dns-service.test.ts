@@ -60,7 +60,6 @@ class Scripted {
   readonly clock = new ManualClock();
   readonly forwarded: Forwarded[] = [];
   readonly observed: DnsObservation[] = [];
-  readonly drops: string[] = [];
   readonly errors: string[] = [];
   readonly replies: Uint8Array[] = [];
   table = READY;
@@ -93,7 +92,6 @@ class Scripted {
             });
           }),
         observe: (observation) => this.observe(observation),
-        countDrop: (reason) => this.drops.push(reason),
       },
       SETTINGS,
       Scripted.forwarding(forwarding),
@@ -182,14 +180,41 @@ describe('own names', () => {
       ['.'],
     );
   });
+
+  test('and the response code is observed whole, BADVERS of EDNS included', async () => {
+    const scripted = new Scripted();
+    scripted.ask({ qname: 'web.marathon.mesos.', opt: { size: 1232, version: 1 } });
+    scripted.ask({ qname: 'web.marathon.mesos.', qtype: TYPE.SRV });
+    await scripted.settle();
+    assert.deepEqual(
+      scripted.observed.map(({ qtype, rcode }) => [qtype, rcode]),
+      [
+        [TYPE.A, RCODE.BADVERS],
+        [TYPE.SRV, RCODE.NOERROR],
+      ],
+    );
+  });
+
+  test('and a query without a readable question is observed without the type of the last one', () => {
+    const scripted = new Scripted();
+    scripted.ask({ qname: 'web.marathon.mesos.', qtype: TYPE.SRV });
+    const header = new Uint8Array(12);
+    scripted.handle(header);
+    assert.deepEqual(
+      scripted.observed.map(({ qtype, rcode }) => [qtype, rcode]),
+      [
+        [TYPE.SRV, RCODE.NOERROR],
+        [0, RCODE.FORMERR],
+      ],
+    );
+  });
 });
 
-describe('what gets no reply', () => {
-  test('is counted as dropped: responses, and less than a header', () => {
+describe('what is no query', () => {
+  test('never comes here: listeners keep responses and less than a header', () => {
     const scripted = new Scripted();
-    scripted.ask({ qname: 'web.marathon.mesos.', flags: FLAG.QR });
-    scripted.handle(new Uint8Array(11));
-    assert.deepEqual(scripted.drops, ['not-a-query', 'not-a-query']);
+    const notQueries = [buildMessage({ qname: 'a.', flags: FLAG.QR }), new Uint8Array(11)];
+    for (const message of notQueries) assert.throws(() => scripted.handle(message), /queries only/);
     assert.deepEqual([scripted.replies, scripted.observed, scripted.forwarded], [[], [], []]);
   });
 });
@@ -210,6 +235,24 @@ describe('other names', () => {
     assert.equal((await scripted.reply()).answer.length, 2);
     const [{ zone, durationMs, requestBytes } = {}] = scripted.observed;
     assert.deepEqual([zone, durationMs, requestBytes], ['.', 12, query.length]);
+  });
+
+  test('are observed with their own type and the response code of the upstream', async () => {
+    const scripted = new Scripted();
+    const qname = 'outside.example.';
+    scripted.ask({ qname, qtype: TYPE.SRV });
+    await scripted.settle();
+    scripted.ask({ qname: 'web.marathon.mesos.', opt: { size: 1232, version: 1 } });
+    const flags = FLAG.QR | RCODE.NXDOMAIN;
+    scripted.forwarded[0]?.reply(buildMessage({ qname, qtype: TYPE.SRV, flags }));
+    await scripted.settle();
+    assert.deepEqual(
+      scripted.observed.map(({ qtype, rcode }) => [qtype, rcode]),
+      [
+        [TYPE.A, RCODE.BADVERS],
+        [TYPE.SRV, RCODE.NXDOMAIN],
+      ],
+    );
   });
 
   test('of a forward zone go to its upstreams, on a label boundary and in any case', async () => {

@@ -169,6 +169,54 @@ describe('the beat of the poller', () => {
   });
 });
 
+describe('an empty cluster after a full one', () => {
+  test('S11: is not believed for ten minutes, then it is', async (t) => {
+    const scripted = scriptPoller(t);
+    scripted.says = (asked) => Promise.resolve({ leader: asked, agents: 3 });
+    scripted.poller.start();
+    await scripted.settle();
+    scripted.newCalls();
+    scripted.says = (asked) => Promise.resolve({ leader: asked, agents: 0 });
+    const start = scripted.clock.monotonic();
+    let published = -1;
+    while (published < 0 && scripted.clock.monotonic() - start < 20 * 60_000) {
+      scripted.clock.advance(INTERVAL_MS);
+      await scripted.settle();
+      const calls = scripted.newCalls();
+      if (calls.some((call) => call.startsWith('publish'))) {
+        published = scripted.clock.monotonic() - start;
+        break;
+      }
+      assert.equal(scripted.poller.status().lastError?.code, 'state-empty');
+    }
+    assert.ok(published >= 10 * 60_000 && published <= 12 * 60_000, `after ${published} ms`);
+  });
+
+  test('S11: costs nothing once agents are back', async (t) => {
+    const scripted = scriptPoller(t);
+    scripted.poller.start();
+    await scripted.settle();
+    scripted.says = (asked) => Promise.resolve({ leader: asked, agents: 0 });
+    scripted.clock.advance(INTERVAL_MS);
+    await scripted.settle();
+    assert.equal(scripted.poller.status().consecutiveFailures, 1);
+    scripted.newCalls();
+    scripted.says = (asked) => Promise.resolve({ leader: asked, agents: 1 });
+    scripted.clock.advance(INTERVAL_MS);
+    await scripted.settle();
+    assert.deepEqual(scripted.newCalls().slice(-1), ['publish 10.0.0.1:5050']);
+    assert.equal(scripted.poller.status().consecutiveFailures, 0);
+  });
+
+  test('at the start is believed: there is nothing to lose', async (t) => {
+    const scripted = scriptPoller(t);
+    scripted.says = (asked) => Promise.resolve({ leader: asked, agents: 0 });
+    scripted.poller.start();
+    await scripted.settle();
+    assert.deepEqual(scripted.newCalls().slice(-1), ['publish 10.0.0.1:5050']);
+  });
+});
+
 describe('whom the poller asks', () => {
   test('the masters in their order, until one answers', async (t) => {
     const scripted = scriptPoller(t, [master(1), master(2), master(3)]);
@@ -197,6 +245,20 @@ describe('whom the poller asks', () => {
     await scripted.settle();
     assert.deepEqual(scripted.newCalls(), ['fetch 10.0.0.2:5050', 'fetch 10.0.0.1:5050']);
     assert.match(scripted.poller.status().lastError?.message ?? '', /^10\.0\.0\.2/);
+  });
+
+  test('the leader by the name that worked, where it advertises an address', async (t) => {
+    const named = { host: 'm2.example', port: 5050 };
+    const scripted = scriptPoller(t, [master(1)]);
+    scripted.says = () =>
+      Promise.resolve({ leader: master(2), fromLeader: true, answeredBy: named });
+    scripted.poller.start();
+    await scripted.settle();
+    assert.equal(scripted.poller.status().leader, '10.0.0.2:5050');
+    scripted.newCalls();
+    scripted.clock.advance(INTERVAL_MS);
+    await scripted.settle();
+    assert.equal(scripted.newCalls()[0], 'fetch m2.example:5050');
   });
 
   test('a leader that is in no list is asked first too', async (t) => {

@@ -15,6 +15,7 @@ const SETTINGS = zoneSettings(daemonConfig({ cluster: { masters: ['10.0.0.9:5050
 const NOW_SECONDS = 1_700_000_000;
 
 const READ: ReadReport = {
+  agents: 1,
   leader: { host: '10.0.0.9', port: 5050 },
   fromLeader: true,
   hostNames: [],

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
-import { DaemonError } from '../../src/core/base/daemon-error.ts';
 import { FLAG, RCODE, TYPE } from '../../src/core/dns/constants.ts';
 import { keepFixedSettings } from '../../src/daemon/reload.ts';
+import type { Config } from '../../src/core/config/config.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
+import { goodFiles } from '../adapters/mesos/loopback-master.ts';
 import { addressRecords, buildMessage, readMessage } from '../support/dns-message.ts';
 import { openUpstream, type ReceivedQuery, type ScriptedUpstream } from '../support/dns-peer.ts';
 import { daemonConfig } from '../support/daemon-config.ts';
@@ -30,10 +28,12 @@ async function startServing(t: TestContext, parts: Parts = {}, clock = new Manua
   const wanted = (changes: Parts) =>
     daemonConfig({ cluster: { masters: [master.text] }, ...parts, ...changes });
   const daemon = await startDaemon(t, wanted({}), { clock });
-  const reload = (changes: Parts): Promise<readonly string[]> =>
-    daemon.daemon.reload(wanted(changes));
+  const reload = (changes: Parts): Promise<readonly string[]> => reloadTo(daemon, wanted(changes));
   return { daemon, master, clock, reload };
 }
+
+const reloadTo = ({ daemon }: RunningDaemon, config: Config): Promise<readonly string[]> =>
+  daemon.reload(config, goodFiles(config.cluster));
 
 async function startServingMaster(t: TestContext, name: string): Promise<ScriptedMaster> {
   const master = await startMaster(t);
@@ -125,7 +125,7 @@ describe('a reload', () => {
     const clock = new ManualClock();
     const daemon = await startDaemon(t, daemonConfig({ cluster }), { clock, unready: true });
     assert.equal((await daemon.ask('web.marathon.mesos.')).rcode, RCODE.SERVFAIL);
-    await daemon.daemon.reload(daemonConfig({ cluster, dns: { domain: 'dcos' } }));
+    await reloadTo(daemon, daemonConfig({ cluster, dns: { domain: 'dcos' } }));
     assert.equal((await daemon.ask('web.marathon.dcos.')).rcode, RCODE.SERVFAIL);
     assert.equal((await daemon.ask('web.marathon.mesos.')).rcode, RCODE.REFUSED);
   });
@@ -186,26 +186,6 @@ describe('a reload', () => {
     await waitUntil('the new TTL', async () => (await ttlOf(daemon)) === 62);
     await waitUntil('the new master is asked', () => silent.requests.length === 1);
     assert.ok(daemon.status().ready);
-  });
-
-  test('with a file that is gone fails and changes nothing', async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'hoplite-reload-'));
-    t.after(() => rmSync(folder, { recursive: true }));
-    const { daemon, master, reload } = await startServing(t);
-    const { config } = daemon;
-    const cluster = { masters: [master.text], tls: { caFile: join(folder, 'gone.pem') } };
-    await assert.rejects(
-      reload({ cluster, dns: { ttlSeconds: 9 } }),
-      (error: unknown) => error instanceof DaemonError && error.code === 'master-auth',
-    );
-    assert.equal(await ttlOf(daemon), config.dns.ttlSeconds);
-    assert.equal(
-      ((await daemon.json('/v1/config')) as { MesosHTTPSOn: boolean }).MesosHTTPSOn,
-      false,
-    );
-    // And the next one works.
-    await reload({ dns: { ttlSeconds: 10 } });
-    await waitUntil('the new TTL', async () => (await ttlOf(daemon)) === 10);
   });
 
   test('while the daemon stops, or after it, does nothing', async (t) => {

@@ -17,6 +17,9 @@ export const master = (n: number): HostPort => ({ host: `10.0.0.${n}`, port: 505
 export type Saying = (asked: HostPort, signal: AbortSignal) => Promise<ScriptedState>;
 
 export interface ScriptedState {
+  /** The master says that it leads itself. */
+  readonly fromLeader?: boolean;
+  readonly agents?: number;
   readonly leader: HostPort;
   /** The one asked unless it redirected. */
   readonly answeredBy?: HostPort;
@@ -109,8 +112,8 @@ export function scriptPoller(
     async read(chunks): Promise<ReadReport> {
       calls.push('read');
       await scripted.read();
-      const { leader, hostNames = [] } = states.get(chunks)!;
-      return { leader, fromLeader: false, hostNames, stateBytes: 1, parseMs: 1 };
+      const { leader, fromLeader = false, agents = 1, hostNames = [] } = states.get(chunks)!;
+      return { leader, fromLeader, agents, hostNames, stateBytes: 1, parseMs: 1 };
     },
     resolve(names, waitMs): Promise<HostTexts> {
       if (names.length > 0) calls.push(`resolve ${names.join()} ${waitMs}`);

@@ -61,6 +61,7 @@ interface Parts {
   readonly source?: Partial<SourceStatus>;
   readonly generation?: GenerationStatus | null;
   readonly listeners?: readonly ListenerStatus[];
+  readonly listening?: boolean;
   readonly forward?: object;
 }
 
@@ -71,6 +72,7 @@ const FORWARD = {
 
 function status(parts: Parts = {}): Status {
   const { source = {}, generation = GENERATION, listeners = [OPEN], forward = FORWARD } = parts;
+  const { listening = true } = parts;
   const clock = new ManualClock();
   clock.advance(3_600_400);
   return statusOf({
@@ -82,6 +84,7 @@ function status(parts: Parts = {}): Status {
     source: () => ({ ...SOURCE, ...source }),
     generation: () => generation,
     listeners: () => listeners,
+    listening: () => listening,
     upstreams: () => ['10.0.0.2:53'],
   });
 }
@@ -141,9 +144,19 @@ describe('the status', () => {
     assert.deepEqual(status({ source }).reasons, ['the state is 200 s old, 0 polls failed']);
   });
 
+  test('with a closed address of a wildcard is still ready, and says so', () => {
+    const { ready, reasons } = status({ listeners: [OPEN, CLOSED] });
+    assert.equal(ready, true);
+    assert.deepEqual(reasons, ['listener udp [fd00::1]:53 is not open: the address is in use']);
+  });
+
   test('with a listener that is not open is not ready, and that reason comes first', () => {
     const source = { ageSeconds: 500, consecutiveFailures: 9, lastError: ERROR };
-    const { ready, reasons, summary } = status({ source, listeners: [OPEN, CLOSED] });
+    const { ready, reasons, summary } = status({
+      source,
+      listeners: [OPEN, CLOSED],
+      listening: false,
+    });
     assert.equal(ready, false);
     assert.equal(reasons[0], 'listener udp [fd00::1]:53 is not open: the address is in use');
     assert.match(reasons[1] ?? '', /^the state is 500 s old/);

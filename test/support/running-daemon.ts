@@ -10,6 +10,7 @@ import { FLAG, TYPE } from '../../src/core/dns/constants.ts';
 import type { Clock, Status } from '../../src/core/ports.ts';
 import { Daemon } from '../../src/daemon/daemon.ts';
 import type { ManualClock } from '../adapters/manual-clock.ts';
+import { goodFiles } from '../adapters/mesos/loopback-master.ts';
 import type { Cleanup } from './cleanup.ts';
 import { buildMessage, readMessage, type ReadMessage } from './dns-message.ts';
 import { openTcpClient } from './dns-peer.ts';
@@ -79,9 +80,12 @@ export async function startDaemon(
   const daemon = new Daemon(config, {
     clock,
     log,
+    files: goodFiles(config.cluster),
     ...(resolvConf === undefined ? {} : { resolvConf }),
   });
-  t.after(() => daemon.stop());
+  t.after(async () => {
+    await daemon.stop();
+  });
   await daemon.start();
   const status = (): Status => daemon.status();
   if (options.unready !== true) {

@@ -1,14 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { assert } from '../../core/base/assert.ts';
 import { DaemonError } from '../../core/base/daemon-error.ts';
+import { formatSocketAddress } from '../../core/base/host-port.ts';
 import type { SocketAddress } from '../../core/config/config.ts';
 import { HEADER_BYTES, RCODE, UDP_PLAIN_BYTES_MAX } from '../../core/dns/constants.ts';
 import { fitReply } from '../../core/dns/fit-reply.ts';
 import { locateRecords, questionEnd } from '../../core/dns/message-layout.ts';
 import { replyForClient } from '../../core/dns/upstream-reply.ts';
-import { writeU16 } from '../../core/dns/wire.ts';
+import { lowerOctet, writeU16 } from '../../core/dns/wire.ts';
 import type { Clock } from '../../core/ports.ts';
-import { formatSocketAddress } from './listen-failure.ts';
 import { askOverTcp } from './tcp-exchange.ts';
 import { askOverUdp, isTruncated } from './udp-exchange.ts';
 import { failed } from './upstream-exchange.ts';
@@ -19,6 +19,11 @@ import type { Exchange, ExchangeFailure, ExchangeOutcome } from './upstream-exch
  * that has more than this unanswered is broken, and waiting clients help nobody.
  */
 const INFLIGHT_MAX = 1000;
+/**
+ * Forwards under way for one question. Programs of a node that ask the same within one time-out are
+ * some tens; a question that comes back to us, because an upstream asks us, is one more each round.
+ */
+const SAME_QUESTION_MAX = 64;
 const RCODE_MASK = 0x0f;
 
 /** One exchange with one upstream, for the metrics. `to` is `address:port`. */
@@ -31,12 +36,17 @@ export interface ForwardExchange {
     | { readonly kind: 'failure'; readonly reason: ExchangeFailure };
 }
 
+/** A forward that was turned away: too many at all, or too many for the same question. */
+export type ForwardRejectReason = 'inflight' | 'loop';
+
 export interface ForwarderOptions {
   /** Time one upstream gets for one exchange; a retry over TCP is an exchange of its own. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly inflightMax?: number;
   readonly onExchange?: (exchange: ForwardExchange) => void;
+  /** Told of every forward that is turned away before anybody is asked. */
+  readonly onReject?: (reason: ForwardRejectReason) => void;
 }
 
 /** Passes queries on to recursive resolvers. */
@@ -47,7 +57,8 @@ export interface Forwarder {
    * decodable message with one question; it is copied before the call returns and sent as it is but
    * for the id. Upstreams are asked strictly in order; the next one is asked after any failure and
    * after SERVFAIL and REFUSED, the first of which is the reply if nobody has a better one (D23).
-   * Rejects with `upstream-timeout` if all were silent, else `upstream-failed`.
+   * Rejects with `upstream-timeout` if all were silent, else `upstream-failed`; the latter at once
+   * if too many forwards are under way, at all or for the same question.
    */
   forward(
     query: Uint8Array,
@@ -76,6 +87,8 @@ class OrderedForwarder implements Forwarder {
   readonly #options: ForwarderOptions;
   readonly #inflightMax: number;
   readonly #cancels = new Set<() => void>();
+  /** Forwards under way by `questionKey`. */
+  readonly #byQuestion = new Map<string, number>();
   #inflight = 0;
   #closed = false;
 
@@ -112,16 +125,30 @@ class OrderedForwarder implements Forwarder {
     transport: 'udp' | 'tcp',
     clientLimitBytes: number,
   ): Promise<Uint8Array> {
+    const question = questionKey(query);
+    const same = this.#byQuestion.get(question) ?? 0;
     if (this.#inflight >= this.#inflightMax) {
       const message = `${this.#inflight} forwarded queries wait already; the upstreams are too slow`;
-      throw new DaemonError('upstream-failed', message);
+      throw this.#reject('inflight', message);
+    }
+    if (same >= SAME_QUESTION_MAX) {
+      throw this.#reject('loop', `the same question waits ${same} times already: loop or flood`);
     }
     this.#inflight++;
+    this.#byQuestion.set(question, same + 1);
     try {
       return await this.#askInOrder(query, upstreams, transport, clientLimitBytes);
     } finally {
       this.#inflight--;
+      const left = this.#byQuestion.get(question)! - 1;
+      if (left > 0) this.#byQuestion.set(question, left);
+      else this.#byQuestion.delete(question);
     }
+  }
+
+  #reject(reason: ForwardRejectReason, message: string): DaemonError {
+    this.#options.onReject?.(reason);
+    return new DaemonError('upstream-failed', message);
   }
 
   async #askInOrder(
@@ -189,6 +216,15 @@ class OrderedForwarder implements Forwarder {
     });
     return outcome;
   }
+}
+
+/** Qname in lower case, qtype and qclass of a query, as a key. */
+function questionKey(query: Uint8Array): string {
+  const end = questionEnd(query);
+  const question = Buffer.from(query.subarray(HEADER_BYTES, end));
+  const nameBytes = question.length - 4;
+  for (let i = 0; i < nameBytes; i++) question[i] = lowerOctet(question[i]!);
+  return question.toString('latin1');
 }
 
 /** TC means that there is more; strays mean that someone forges, which TCP makes much harder. */

@@ -1,11 +1,6 @@
 import { DaemonError } from '../../core/base/daemon-error.ts';
-import { formatHostPort } from '../../core/base/host-port.ts';
+import { formatSocketAddress } from '../../core/base/host-port.ts';
 import type { SocketAddress } from '../../core/config/config.ts';
-
-/** `address:port`, IPv6 in brackets. */
-export function formatSocketAddress({ address, port }: SocketAddress): string {
-  return formatHostPort({ host: address, port });
-}
 
 /** The `code` of a system error, such as `EADDRINUSE`; '' if it has none. */
 export function systemErrorCode(error: unknown): string {

@@ -61,6 +61,8 @@ export class TcpConnection {
   #inflight = 0;
   /** Set when no more messages are read. */
   #closing: CloseReason | null = null;
+  /** The client's FIN has come; what it sent before may still have to be read and answered. */
+  #hasAskedAll = false;
   #paused = false;
   #serving = false;
   #nextTurn: NodeJS.Immediate | null = null;
@@ -81,7 +83,7 @@ export class TcpConnection {
     this.#openedAt = options.clock.monotonic();
     this.#activeAt = this.#openedAt;
     socket.on('data', (chunk) => this.#receive(chunk));
-    socket.on('end', () => this.close('client'));
+    socket.on('end', () => this.#receiveEnd());
     socket.on('error', () => (this.#closing ??= 'reset'));
     socket.on('close', () => {
       if (this.#nextTurn !== null) clearImmediate(this.#nextTurn);
@@ -129,6 +131,12 @@ export class TcpConnection {
     this.#serve();
   }
 
+  #receiveEnd(): void {
+    this.#hasAskedAll = true;
+    // While paused, messages wait in the reader; `#serve` closes behind the last.
+    if (!this.#paused) this.close('client');
+  }
+
   get #mayRead(): boolean {
     const { limits } = this.#options;
     return this.#inflight < limits.inflight && this.#socket.writableLength < limits.unsentBytes;
@@ -145,6 +153,8 @@ export class TcpConnection {
     this.#serving = false;
     if (outcome === 'ended') {
       this.#finishIfDone();
+    } else if (outcome === 'starved' && this.#hasAskedAll) {
+      this.close('client');
     } else if (outcome === 'starved') {
       // Only now is the client the one to wait for.
       if (this.#reader.partial) this.#partialAt ??= this.#options.clock.monotonic();

@@ -3,6 +3,7 @@ import { fastify } from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../../core/ports.ts';
 import { admissionRefusal } from './admission.ts';
+import type { Backlog } from './backlog.ts';
 import { createBrokenRequestHandler } from './broken-request.ts';
 import type { HttpLimits } from './limits.ts';
 import { fastifySchema, registerOpenApi } from './openapi.ts';
@@ -41,11 +42,12 @@ export interface ApplicationOptions {
   readonly api: Omit<Api, 'openApi'>;
   readonly limits: HttpLimits;
   readonly log: Log;
+  readonly backlog: Backlog;
   /** true once the server is being closed: then answers end their connection. */
   isClosing(): boolean;
 }
 
-function createInstance({ api, limits }: ApplicationOptions): FastifyInstance {
+function createInstance({ api, limits, backlog }: ApplicationOptions): FastifyInstance {
   const broken = createBrokenRequestHandler(limits.lingerMs);
   const app = fastify({
     logger: false,
@@ -88,6 +90,7 @@ function createInstance({ api, limits }: ApplicationOptions): FastifyInstance {
   });
   app.server.maxConnections = limits.connectionsMax;
   broken.watch(app.server);
+  backlog.watch(app.server);
   return app;
 }
 
@@ -111,6 +114,11 @@ function addRoutes(app: FastifyInstance, api: Api, respond: Respond): void {
   });
 }
 
+const BUSY = withHeaders(
+  jsonError(503, 'busy', 'other clients have not read their answers yet; ask again in a second'),
+  { 'retry-after': '1' },
+);
+
 type Respond = (reply: FastifyReply, answer: ApiReply) => FastifyReply;
 
 /**
@@ -118,7 +126,7 @@ type Respond = (reply: FastifyReply, answer: ApiReply) => FastifyReply;
  * it reads no body, validates nothing and logs nothing.
  */
 export function createApplication(options: ApplicationOptions): FastifyInstance {
-  const { limits, log } = options;
+  const { limits, log, backlog } = options;
   const app = createInstance(options);
   let document: string | null = null;
   const api: Api = {
@@ -127,17 +135,21 @@ export function createApplication(options: ApplicationOptions): FastifyInstance 
   };
 
   const respond: Respond = (reply, answer) => {
+    // As bytes, since fastify adds a charset to JSON that is text.
+    const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
+    if (!backlog.hold(reply.raw, body)) return respond(reply, BUSY);
     void reply.code(answer.status).headers({ ...COMMON_HEADERS, ...answer.headers });
     if (options.isClosing()) void reply.header('connection', 'close');
-    if (answer.body === '') return reply.send();
-    // As bytes, since fastify adds a charset to JSON that is text.
-    return reply.header('content-type', answer.contentType).send(Buffer.from(answer.body));
+    if (body.length === 0) return reply.send();
+    return reply.header('content-type', answer.contentType).send(body);
   };
 
   app.removeAllContentTypeParsers();
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.addHook('onRequest', (request, reply, done) => {
+    // Cut by the backlog: nobody is there to answer.
+    if (request.raw.socket.destroyed) return;
     // Not `onResponse`: from Node 24 on, an answer that is cut on its way never comes there.
     reply.raw.once('close', () => {
       if (!reply.raw.headersSent) return;

@@ -18,8 +18,20 @@ export interface HttpLimits {
   readonly checkIntervalMs: number;
   /** Scrapers, health checks and people; a node has few of them. */
   readonly connectionsMax: number;
-  /** Then the client connects anew; also the most requests one connection can pipeline. */
+  /** Then the client connects anew. */
   readonly requestsPerConnectionMax: number;
+  /** Unanswered requests of one connection, then it is cut; clients in the field pipeline none. */
+  readonly requestsInFlightMax: number;
+  /**
+   * Bodies up to this are always sent, so that health checks and metrics pass when others do not
+   * read; all connections full of them hold 256 * 8 * 32 KiB = 64 MiB.
+   */
+  readonly smallBodyBytesMax: number;
+  /**
+   * Larger bodies that clients have not read, of all connections together; beyond it 503. The view
+   * of a large zone has 4 MB, so 16 different renderings can be on their way at a time.
+   */
+  readonly undeliveredBytesMax: number;
   /** Different views that the generation worker renders for us at a time. */
   readonly viewsMax: number;
   /** After this a client that waits for a view gets 503. */
@@ -40,6 +52,9 @@ export const HTTP_LIMITS: HttpLimits = {
   checkIntervalMs: 1_000,
   connectionsMax: 256,
   requestsPerConnectionMax: 1_000,
+  requestsInFlightMax: 8,
+  smallBodyBytesMax: 32 * 1024,
+  undeliveredBytesMax: 64 * 1024 * 1024,
   viewsMax: 8,
   viewTimeoutMs: 10_000,
   lingerMs: 1_000,

@@ -4,7 +4,8 @@ import { STATUS_CODES } from 'node:http';
 export interface ApiReply {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  /** Bytes if several answers share them; they must not be changed. */
+  readonly body: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -14,7 +15,7 @@ export const JSON_TYPE = 'application/json';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
 /** JSON text that somebody else rendered. */
-export function jsonText(body: string, status = 200): ApiReply {
+export function jsonText(body: string | Buffer, status = 200): ApiReply {
   return { status, contentType: JSON_TYPE, body };
 }
 

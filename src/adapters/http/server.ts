@@ -4,6 +4,8 @@ import { DaemonError } from '../../core/base/daemon-error.ts';
 import type { HostPort, SocketAddress } from '../../core/config/config.ts';
 import type { ApiSource, Log } from '../../core/ports.ts';
 import { createApplication } from './application.ts';
+import { createBacklog } from './backlog.ts';
+import type { BacklogSize } from './backlog.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpMetrics } from './route.ts';
@@ -31,6 +33,8 @@ export interface HttpServer {
    * `deadlineMs`. Resolves when nothing is open any more; never rejects.
    */
   close(deadlineMs: number): Promise<void>;
+  /** What clients have asked for and not read yet. */
+  backlog(): BacklogSize;
 }
 
 const CHANGE_ADDRESS =
@@ -82,12 +86,14 @@ function addressOf(server: Server): SocketAddress {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { source, metrics, log, version, configView } = options;
   const limits = { ...HTTP_LIMITS, ...options.limits };
+  const backlog = createBacklog(limits);
   const views = createViewGate(source, limits, log);
   let closed: Promise<void> | null = null;
   const app = createApplication({
     api: { source, views, metrics, version, configView },
     limits,
     log,
+    backlog,
     isClosing: () => closed !== null,
   });
   const { server } = app;
@@ -118,6 +124,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       server.on('error', (error) => log.warn('http-accept-failed', { err: error }));
       return addressOf(server);
     },
+    backlog: () => backlog.size(),
     close: (deadlineMs) => (closed ??= shutDown(deadlineMs)),
   };
 }

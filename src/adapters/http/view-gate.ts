@@ -12,13 +12,13 @@ export interface ViewFailure {
 
 /** Asks the generation worker for views, so that HTTP clients cannot pile up work there. */
 export interface ViewGate {
-  /** JSON text, or why there is none. Never rejects. */
-  view(request: ViewRequest): Promise<Result<string, ViewFailure>>;
+  /** JSON text in UTF-8, the same bytes for all who share a rendering, or why there is none. Never rejects. */
+  view(request: ViewRequest): Promise<Result<Buffer, ViewFailure>>;
   /** Lets everybody who still waits go, with a failure. */
   close(): void;
 }
 
-type Outcome = Result<string, ViewFailure>;
+type Outcome = Result<Buffer, ViewFailure>;
 
 const BUSY = err({
   code: 'busy',
@@ -58,7 +58,7 @@ export function createViewGate(
     const rendering = Promise.resolve()
       .then(() => source.view(request))
       .then<Outcome, Outcome>(
-        (text) => ok(text),
+        (text) => ok(Buffer.from(text)),
         (error: unknown) => failureOf(error, log),
       )
       .finally(() => underWay.delete(key));

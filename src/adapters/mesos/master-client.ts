@@ -51,8 +51,8 @@ export interface MasterClientOptions {
   readonly clock: Clock;
   /** Such as `hoplite/1.0.0`. */
   readonly userAgent: string;
-  /** From `loadMasterFiles`; read anew when absent. */
-  readonly files?: MasterFiles;
+  /** From `loadMasterFiles` of the same configuration. */
+  readonly files: MasterFiles;
 }
 
 /** A master redirects once, to the leader; more hops only happen while leadership moves. */
@@ -78,13 +78,6 @@ export function loadMasterFiles(
   const auth = loadAuth(config, format);
   if (tls.ok && auth.ok) return ok({ tls: tls.value, auth: auth.value });
   return err([...(tls.ok ? [] : tls.error), ...(auth.ok ? [] : auth.error)]);
-}
-
-function filesOrThrow(config: ClusterConfig): MasterFiles {
-  const files = loadMasterFiles(config);
-  if (files.ok) return files.value;
-  const problems = files.error.map(({ path, message }) => `${path}: ${message}`).join('; ');
-  throw new DaemonError('master-auth', `files for requests to the master: ${problems}`);
 }
 
 function nextUrl(
@@ -116,7 +109,7 @@ class UndiciMasterClient implements MasterClient {
   readonly #closing = new AbortController();
 
   constructor(config: ClusterConfig, options: MasterClientOptions) {
-    const { clock, userAgent, files = filesOrThrow(config) } = options;
+    const { clock, userAgent, files } = options;
     this.#config = config;
     this.#clock = clock;
     this.#userAgent = userAgent;
@@ -230,7 +223,7 @@ class UndiciMasterClient implements MasterClient {
   }
 }
 
-/** A client for the masters of one cluster. Throws `master-auth` if a file cannot be used. */
+/** A client for the masters of one cluster. */
 export function createMasterClient(
   config: ClusterConfig,
   options: MasterClientOptions,

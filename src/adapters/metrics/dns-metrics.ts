@@ -16,7 +16,7 @@ const SIZE_BYTES_BUCKETS: readonly number[] = [
 /** Zones are ours, from the configuration; a reload may add some, but never without end. */
 const ZONES_MAX = 64;
 
-/** Drop reasons are a table in our code; the bound only guards against a mistake there. */
+/** Reasons are a table in our code and error codes one of the system; few of either occur. */
 const REASONS_MAX = 32;
 
 interface ZoneCells {
@@ -30,12 +30,22 @@ interface ZoneCells {
   readonly responseBytes: readonly [udp: HistogramCell, tcp: HistogramCell];
 }
 
+type CountsByLabel = Readonly<Record<string, number>>;
+
+/** What the listeners have counted since the start, by reason or by the system's error code. */
+export interface DnsListenerCounts {
+  readonly tcpRefused: CountsByLabel;
+  readonly tcpClosed: CountsByLabel;
+  readonly udpDropped: CountsByLabel;
+  readonly udpSendErrors: CountsByLabel;
+}
+
 /** What the DNS side reports. */
 export interface DnsMetrics {
   /** Counts one exchange; adds to a handful of numbers and allocates nothing after the first. */
   observeDns(observation: DnsObservation): void;
-  /** A query that got no answer, such as `malformed` or `overload`. */
-  countDnsDrop(reason: string): void;
+  /** Shows sums over all listeners; the caller sees to it that none ever falls. */
+  setDnsListenerCounts(counts: DnsListenerCounts): void;
   setDnsTcpConnections(count: number): void;
 }
 
@@ -102,6 +112,56 @@ function newZoneCells(zone: string, tallies: DnsTallies): ZoneCells {
   };
 }
 
+/** Registers a counter with one label; the returned function sets all its series. */
+function createSetCounter(
+  name: string,
+  help: string,
+  label: 'reason' | 'code',
+  registry: Registry,
+): (counts: CountsByLabel) => void {
+  const counter = new Counter({ name, help, labelNames: [label], registers: [registry] });
+  const bounded = boundedLabel(REASONS_MAX);
+  return (counts) => {
+    counter.reset();
+    for (const [key, count] of Object.entries(counts)) {
+      counter.inc({ [label]: bounded(key) }, count);
+    }
+  };
+}
+
+function createListenerCounters(registry: Registry): (counts: DnsListenerCounts) => void {
+  const setTcpRefused = createSetCounter(
+    'hoplite_dns_tcp_refused_total',
+    'DNS connections over TCP that were refused, by the cap that was reached.',
+    'reason',
+    registry,
+  );
+  const setTcpClosed = createSetCounter(
+    'hoplite_dns_tcp_closed_total',
+    'DNS connections over TCP that ended, by reason.',
+    'reason',
+    registry,
+  );
+  const setUdpDropped = createSetCounter(
+    'hoplite_dns_udp_dropped_total',
+    'UDP datagrams that got no answer, and answers that could not be queued (unsent).',
+    'reason',
+    registry,
+  );
+  const setUdpSendErrors = createSetCounter(
+    'hoplite_dns_udp_send_errors_total',
+    'DNS answers over UDP that the system refused to send, by its error code.',
+    'code',
+    registry,
+  );
+  return ({ tcpRefused, tcpClosed, udpDropped, udpSendErrors }) => {
+    setTcpRefused(tcpRefused);
+    setTcpClosed(tcpClosed);
+    setUdpDropped(udpDropped);
+    setUdpSendErrors(udpSendErrors);
+  };
+}
+
 /** Registers the `hoplite_dns_*` metrics; names and labels follow CoreDNS'. */
 export function createDnsMetrics(registry: Registry): DnsMetrics {
   const tallies = createTallies(registry);
@@ -139,13 +199,6 @@ export function createDnsMetrics(registry: Registry): DnsMetrics {
     return cell;
   };
 
-  const dropped = new Counter({
-    name: 'hoplite_dns_dropped_total',
-    help: 'DNS queries that got no answer.',
-    labelNames: ['reason'],
-    registers: [registry],
-  });
-  const dropReason = boundedLabel(REASONS_MAX);
   const tcpConnections = new Gauge({
     name: 'hoplite_dns_tcp_connections',
     help: 'Open DNS connections over TCP.',
@@ -162,7 +215,7 @@ export function createDnsMetrics(registry: Registry): DnsMetrics {
       cells.requestBytes[protocol].observe(o.requestBytes);
       cells.responseBytes[protocol].observe(o.responseBytes);
     },
-    countDnsDrop: (reason) => dropped.inc({ reason: dropReason(reason) }),
+    setDnsListenerCounts: createListenerCounters(registry),
     setDnsTcpConnections: (count) => tcpConnections.set(count),
   };
 }

@@ -7,6 +7,8 @@ export const ERROR_CODES = {
   'master-body-too-large': 'the state is larger than the configured limit',
   'master-auth': 'the master or the login endpoint refused the credentials',
   'state-invalid': 'the master answered 200 with something that is not a cluster state',
+  'state-empty':
+    'the master knows no agents although there were some; after a failover they register again',
   'upstream-timeout': 'a resolver did not answer in time',
   'upstream-failed': 'the exchange with a resolver failed',
   'listen-failed': 'a listener could not be opened; check the address, the port and who uses it',

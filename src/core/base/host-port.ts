@@ -50,6 +50,14 @@ export function formatHostPort(hostPort: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** `address:port`, with brackets around IPv6, of a `SocketAddress`. */
+export function formatSocketAddress(socket: {
+  readonly address: string;
+  readonly port: number;
+}): string {
+  return formatHostPort({ host: socket.address, port: socket.port });
+}
+
 interface Parts {
   readonly host: string;
   readonly bracketed: boolean;

@@ -1,7 +1,7 @@
 import { isLoopback, isUnspecified, parseIpAddress } from '../base/address.ts';
+import { formatSocketAddress } from '../base/host-port.ts';
 import type { SocketAddress } from './config.ts';
 import type { ProblemList } from './problem-list.ts';
-import { formatSocketAddress } from './value-type.ts';
 
 /** TTL 0 is legal (RFC 2181 §8), but every lookup of every client then reaches the daemon. */
 export function warnZeroTtl(

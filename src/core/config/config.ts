@@ -87,7 +87,7 @@ export interface ForwardZone {
 export interface ForwardConfig {
   /** false: names outside the domain are refused. */
   readonly enabled: boolean;
-  /** `system`: the nameservers of /etc/resolv.conf that are not addresses of this node. */
+  /** `system`: the nameservers of /etc/resolv.conf except addresses where hoplite itself listens. */
   readonly upstreams: 'system' | readonly SocketAddress[];
   /** Zones with upstreams of their own; the longest match wins. */
   readonly zones: readonly ForwardZone[];

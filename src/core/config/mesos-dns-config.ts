@@ -6,7 +6,7 @@ import type { MasterAuth, MasterTls } from './config.ts';
 import { parseSoaName, parseZoneName } from './config-name.ts';
 import { capped, warnZeroTtl } from './config-warning.ts';
 import type { JsonObject } from './json-text.ts';
-import { readMesosDnsFile } from './mesos-dns-file.ts';
+import { readMesosDnsFile, SOA_NAME_DEFAULTS } from './mesos-dns-file.ts';
 import type { MesosDnsFile } from './mesos-dns-file.ts';
 import { readForwarding } from './mesos-dns-forwarding.ts';
 import {
@@ -125,8 +125,8 @@ function readDns(values: MesosDnsFile, problems: ProblemList): DnsConfig {
     ttlSeconds: values.ttl,
     srvWeight: values.SRVRecordDefaultWeight,
     soa: {
-      mname: readSoaName('SOAMname', values.SOAMname, problems),
-      rname: readSoaName('SOARname', values.SOARname.replaceAll('@', '.'), problems),
+      mname: readSoaName('SOAMname', values, problems),
+      rname: readSoaName('SOARname', values, problems),
       refreshSeconds: soaSeconds('SOARefresh'),
       retrySeconds: soaSeconds('SOARetry'),
       expireSeconds: soaSeconds('SOAExpire'),
@@ -147,8 +147,18 @@ function readDomain(text: string, problems: ProblemList): string {
   return '';
 }
 
-function readSoaName(key: string, text: string, problems: ProblemList): string {
-  const name = parseSoaName(text.replace(/\.+$/, ''));
+/** Mesos-DNS takes an empty name, which is no sensible SOA: its default is used. */
+function readSoaName(
+  key: 'SOAMname' | 'SOARname',
+  values: MesosDnsFile,
+  problems: ProblemList,
+): string {
+  const fallback = SOA_NAME_DEFAULTS[key];
+  const text = values[key] === '' ? fallback : values[key];
+  if (values[key] === '') problems.warning(key, `is empty; ${fallback} is used instead`);
+  const name = parseSoaName(
+    (key === 'SOARname' ? text.replaceAll('@', '.') : text).replace(/\.+$/, ''),
+  );
   if (name !== null) return name;
   problems.error(key, `expected a domain name, found ${quote(text)}`);
   return '';

@@ -55,6 +55,9 @@ interface Field<T> {
   readonly default: T;
 }
 
+/** Used for an empty text, too. */
+export const SOA_NAME_DEFAULTS = { SOAMname: 'ns1.mesos', SOARname: 'root.ns1.mesos' } as const;
+
 /** Every key with its Go type and its default in Mesos-DNS. */
 const FIELDS: { readonly [K in MesosDnsKey]: Field<MesosDnsFile[K]> } = {
   zk: { type: goString, default: '' },
@@ -80,8 +83,8 @@ const FIELDS: { readonly [K in MesosDnsKey]: Field<MesosDnsFile[K]> } = {
   SetTruncateBit: { type: goBool, default: true },
   EnumerationOn: { type: goBool, default: true },
   SRVRecordDefaultWeight: { type: goUint16, default: 1 },
-  SOAMname: { type: goString, default: 'ns1.mesos' },
-  SOARname: { type: goString, default: 'root.ns1.mesos' },
+  SOAMname: { type: goString, default: SOA_NAME_DEFAULTS.SOAMname },
+  SOARname: { type: goString, default: SOA_NAME_DEFAULTS.SOARname },
   SOARefresh: { type: goUint32, default: 60 },
   SOARetry: { type: goUint32, default: 600 },
   SOAExpire: { type: goUint32, default: 86_400 },

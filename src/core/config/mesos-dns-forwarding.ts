@@ -1,10 +1,11 @@
+import { formatSocketAddress } from '../base/host-port.ts';
 import type { DnsConfig, ForwardConfig, ForwardZone, SocketAddress } from './config.ts';
 import { isWithin, parseZoneName } from './config-name.ts';
 import { capped, warnForwardLoops } from './config-warning.ts';
 import type { MesosDnsFile } from './mesos-dns-file.ts';
 import { FORWARD_TIMEOUT_SECONDS_MAX } from './native-keys.ts';
 import { memberPath, ProblemList, quote } from './problem-list.ts';
-import { formatSocketAddress, FORWARD_ZONES_MAX, LIST_LENGTH_MAX } from './value-type.ts';
+import { FORWARD_ZONES_MAX, LIST_LENGTH_MAX } from './value-type.ts';
 import { parseSocketAddress, sortZones } from './value-type.ts';
 
 /** What timeout 0 means in Mesos-DNS. */

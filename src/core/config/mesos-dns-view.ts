@@ -1,6 +1,6 @@
 import type { Config, SocketAddress } from './config.ts';
-import { formatHostPort } from '../base/host-port.ts';
-import { formatSocketAddress, mask } from './value-type.ts';
+import { formatHostPort, formatSocketAddress } from '../base/host-port.ts';
+import { mask } from './value-type.ts';
 
 /**
  * Body of `GET /v1/config` in the order and spelling of Mesos-DNS, for its clients. What Mesos-DNS

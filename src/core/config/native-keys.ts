@@ -319,7 +319,7 @@ export const NATIVE_KEYS: { readonly [P in NativePath]: NativeKey<NativeValues[P
   },
   'forward.upstreams': {
     description:
-      'Resolvers in order (default port 53); system: those of /etc/resolv.conf that are not this node.',
+      'Resolvers in order (default port 53); system: /etc/resolv.conf, less where hoplite listens.',
     type: wordOrListType('system', upstreamsType),
     default: 'system',
     of: (config) => config.forward.upstreams,

@@ -1,5 +1,5 @@
 import { parseIpAddress } from '../base/address.ts';
-import { formatHostPort, parseHostPort } from '../base/host-port.ts';
+import { formatHostPort, formatSocketAddress, parseHostPort } from '../base/host-port.ts';
 import type { HostPort } from '../base/host-port.ts';
 import type { ForwardZone, SocketAddress } from './config.ts';
 import { NAME_LENGTH_MAX, parseSoaName, parseZoneName } from './config-name.ts';
@@ -180,11 +180,6 @@ export function parseSocketAddress(
   const parsed = parseHostPort(text, defaultPort, portMin);
   if (!parsed.ok || parseIpAddress(parsed.value.host) === null) return null;
   return { address: parsed.value.host, port: parsed.value.port };
-}
-
-/** `address:port`, with brackets around IPv6. */
-export function formatSocketAddress({ address, port }: SocketAddress): string {
-  return formatHostPort({ host: address, port });
 }
 
 /** One or more different values; two are the same if they are written the same. */

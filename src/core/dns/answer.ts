@@ -49,6 +49,8 @@ export class Answerer {
   readonly query: Query = new Query();
   /** Zone index that answered last, NO_ZONE for refusals and forwarded names. */
   zone: number = NO_ZONE;
+  /** Response code of the last reply, extended ones whole: the header has only its low 4 bits. */
+  rcode: number = RCODE.NOERROR;
   readonly #settings: AnswerSettings;
   readonly #random: Random;
   #out: Uint8Array = new Uint8Array(0);
@@ -277,6 +279,7 @@ export class Answerer {
   #finish(rcode: number, flags: number, ede = 0): number {
     const { query } = this;
     const out = this.#out;
+    this.rcode = rcode;
     // Mesos-DNS clears RD where it could not read the message; scripts compare whole headers.
     const copied = rcode === RCODE.FORMERR ? OPCODE_MASK : OPCODE_MASK | FLAG.RD | FLAG.CD;
     const kept = query.flags & copied;

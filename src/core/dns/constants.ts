@@ -38,8 +38,6 @@ export function typeMnemonic(type: number): string {
 
 export const CLASS = { IN: 1, CH: 3, NONE: 254, ANY: 255 } as const;
 
-export const OPCODE = { QUERY: 0 } as const;
-
 export const RCODE = {
   NOERROR: 0,
   FORMERR: 1,
@@ -49,15 +47,6 @@ export const RCODE = {
   REFUSED: 5,
   BADVERS: 16,
 } as const;
-
-const RCODE_MNEMONICS: ReadonlyMap<number, string> = new Map(
-  Object.entries(RCODE).map(([mnemonic, code]) => [code, mnemonic]),
-);
-
-/** Mnemonic of a response code; `RCODE12` for one we do not name. */
-export function rcodeMnemonic(rcode: number): string {
-  return RCODE_MNEMONICS.get(rcode) ?? `RCODE${rcode}`;
-}
 
 /** Bits of the second 16-bit word of the header (RFC 1035 §4.1.1, RFC 4035 §3.1.6). */
 export const FLAG = {

@@ -72,7 +72,7 @@ export class RecordStore implements RecordSink {
 
   /** Adds an A or AAAA record; false if it was there already or cannot be published. */
   address(owner: OwnerName, address: IpAddress): boolean {
-    const node = this.node(owner);
+    const node = this.#ownerNode(owner);
     if (node < 0) return false;
     let index = this.#addressIndex.get(address.text);
     if (index === undefined) {
@@ -85,7 +85,7 @@ export class RecordStore implements RecordSink {
   /** Adds an SRV record; false if it was there already or cannot be published. */
   service(owner: OwnerName, target: OwnerName, port: number): boolean {
     assert(port >= 0 && port <= 65_535, 'ports are checked when the state is read');
-    const node = this.node(owner);
+    const node = this.#ownerNode(owner);
     if (node < 0) return false;
     if (target !== this.#lastTarget) {
       this.#lastTargetNode = this.node(target);
@@ -93,6 +93,13 @@ export class RecordStore implements RecordSink {
     }
     const targetNode = this.#lastTargetNode;
     return targetNode >= 0 && this.#add(node, RECORD_KIND.SRV, port, targetNode);
+  }
+
+  /** Node of a record's owner, -1 if there may be no more records or the name is defective. */
+  #ownerNode(owner: OwnerName): number {
+    if (this.recordCount < RECORDS_MAX) return this.node(owner);
+    this.#onDefect(owner, 'record-limit');
+    return -1;
   }
 
   /** Node of a name, made if need be; -1 if the name cannot be published. */
@@ -192,10 +199,6 @@ export class RecordStore implements RecordSink {
       }
     }
     const record = this.recordCount;
-    if (record >= RECORDS_MAX) {
-      this.#onDefect('', 'record-limit');
-      return false;
-    }
     if (record === this.kind.length) this.#growRecords();
     this.recordCount++;
     this.#recordSlots[slot] = record + 1;

@@ -20,6 +20,13 @@ export class AddressCache {
 }
 
 const NONE: readonly never[] = [];
+/**
+ * Every port of a DiscoveryInfo makes records per protocol, twice if it is named: with these limits
+ * one task stays far below what a generation may have, so that it cannot cost others their names.
+ */
+const DISCOVERY_PORTS_MAX = 256;
+/** Room for all protocols there are in one text such as `tcp,udp`. */
+const PROTOCOL_LENGTH_MAX = 64;
 const DOCKER_LABEL = 'Docker.NetworkSettings.IPAddress';
 const MESOS_LABEL = 'MesosContainerizer.NetworkSettings.IPAddress';
 
@@ -146,9 +153,13 @@ function parseDiscovery(value: unknown, path: string, rejections: RejectionList)
   if (isAbsent(name) || name === '') return null;
   const list = asObject(discovery['ports'])?.['ports'];
   const ports: DiscoveryPort[] = [];
-  for (const [i, entry] of (asArray(list) ?? NONE).entries()) {
+  const entries = asArray(list) ?? NONE;
+  for (const [i, entry] of entries.slice(0, DISCOVERY_PORTS_MAX).entries()) {
     const port = parseDiscoveryPort(entry, `${path}.ports.ports[${i}]`, rejections);
     if (port !== null) ports.push(port);
+  }
+  if (entries.length > DISCOVERY_PORTS_MAX) {
+    rejections.add(`${path}.ports.ports[${DISCOVERY_PORTS_MAX}]`, 'too-many-ports', entries.length);
   }
   return { name, ports };
 }
@@ -165,6 +176,10 @@ function parseDiscoveryPort(
   const protocol = port?.['protocol'] ?? '';
   if (port === null || typeof name !== 'string' || typeof protocol !== 'string') {
     rejections.add(path, 'port-malformed', value);
+    return null;
+  }
+  if (protocol.length > PROTOCOL_LENGTH_MAX) {
+    rejections.add(`${path}.protocol`, 'port-malformed', protocol);
     return null;
   }
   if (typeof number !== 'number' || !Number.isInteger(number) || number < 0 || number > 65_535) {

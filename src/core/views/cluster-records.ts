@@ -90,11 +90,15 @@ export function masterRecords(catalog: Catalog, cluster: ClusterNames, sink: Rec
     for (const address of addresses) sink.address(`master${number}.${domain}`, address);
     number++;
   };
-  const known = new Set(leaderAddresses.map((address) => address.text));
+  const leaderTexts = new Set(leaderAddresses.map((address) => address.text));
+  const known = new Set(leaderTexts);
   let leaderNumbered = false;
   for (const master of masters) {
     const addresses = addressesOf(master.host, catalog.hosts);
-    const isLeader = master.host === leader.host && master.port === leader.port;
+    // A master may be listed by name, while the state names the leader by address.
+    const isLeader =
+      master.port === leader.port &&
+      (master.host === leader.host || addresses.some((address) => leaderTexts.has(address.text)));
     const isNew = addresses.some((address) => !known.has(address.text));
     if (isLeader ? leaderNumbered : !isNew) continue;
     leaderNumbered ||= isLeader;

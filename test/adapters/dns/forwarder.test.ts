@@ -130,9 +130,10 @@ test('the upstream’s flags and OPT are passed on, the question as the client w
 test('every exchange has its own id and its own port', async (t) => {
   const { forwarder, upstream } = open(t);
   const main = await upstream(addresses(1));
-  const forwards = Array.from({ length: 100 }, () =>
-    forwarder.forward(QUERY, [main.address], 'udp', 1232),
-  );
+  const forwards = Array.from({ length: 100 }, (_, n) => {
+    const query = buildMessage({ qname: `name${n}.example.` });
+    return forwarder.forward(query, [main.address], 'udp', 1232);
+  });
   assert.equal(forwarder.inflight, 100);
   await Promise.all(forwards);
   const ids = new Set(main.received.map(({ message }) => readMessage(message).id));
@@ -409,19 +410,56 @@ test('a query that cannot be read, or a limit below 512, is a broken invariant',
 });
 
 test('beyond the bound a forward fails at once, and there is room again afterwards', async (t) => {
-  const { forwarder, clock, upstream } = open(t, { inflightMax: 3 });
+  const rejects: string[] = [];
+  const onReject = (reason: string): void => void rejects.push(reason);
+  const { forwarder, clock, upstream } = open(t, { inflightMax: 3, onReject });
   const main = await upstream(silent);
   const waiting = [1, 2, 3].map(() =>
     rejection(forwarder.forward(QUERY, [main.address], 'udp', 1232)),
   );
   const error = await rejection(forwarder.forward(QUERY, [main.address], 'udp', 1232));
   assert.equal(error.code, 'upstream-failed');
+  assert.deepEqual(rejects, ['inflight']);
   await until(() => main.received.length === 3, 'three queries');
   clock.advance(TIMEOUT_MS);
   for (const failure of waiting) assert.equal((await failure).code, 'upstream-timeout');
   assert.equal(forwarder.inflight, 0);
   const second = await upstream(addresses(1));
   await forwarder.forward(QUERY, [second.address], 'udp', 1232);
+});
+
+/** The same question in another spelling for every `n`. */
+const spelling = (n: number): string =>
+  'loop.example.'.replace(/[a-z]/g, (letter, i) => ((n >> i) & 1 ? letter.toUpperCase() : letter));
+
+test('the 65th forward of one question, in any case, fails at once and no other does', async (t) => {
+  const rejects: string[] = [];
+  const { forwarder, clock, upstream } = open(t, { onReject: (reason) => rejects.push(reason) });
+  const main = await upstream(silent);
+  const forward = (parts: TestMessage): Promise<DaemonError> =>
+    rejection(forwarder.forward(buildMessage(parts), [main.address], 'udp', 1232));
+  const waiting = Array.from({ length: 64 }, (_, n) => forward({ qname: spelling(n) }));
+  const error = await forward({ qname: spelling(64) });
+  assert.equal(error.code, 'upstream-failed');
+  assert.match(error.message, /loop or flood/);
+  assert.deepEqual(rejects, ['loop']);
+  assert.equal(forwarder.inflight, 64);
+
+  // HTTPS and 97 differ by the bit that is the case of a letter.
+  waiting.push(
+    forward({ qname: spelling(0), qtype: 65 }),
+    forward({ qname: spelling(0), qtype: 97 }),
+  );
+  waiting.push(forward({ qname: spelling(0), qclass: 3 }), forward({ qname: 'example.' }));
+  await until(() => main.received.length === 68, 'all but one');
+  clock.advance(TIMEOUT_MS);
+  for (const failure of waiting) assert.equal((await failure).code, 'upstream-timeout');
+
+  const again = forward({ qname: spelling(0) });
+  await until(() => main.received.length === 69, 'there is room again');
+  clock.advance(TIMEOUT_MS);
+  assert.equal((await again).code, 'upstream-timeout');
+  assert.deepEqual(rejects, ['loop']);
 });
 
 test('closing ends what is under way and asks nobody else', async (t) => {

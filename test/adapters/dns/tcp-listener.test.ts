@@ -168,6 +168,49 @@ test('a client that half-closes gets its late answers, then the end', async (t) 
   assert.equal(listener.stats().closed.client, 1);
 });
 
+test('a client that half-closes behind 1000 pipelined queries gets 1000 answers', async (t) => {
+  const { listener, connect } = await open(t, echo);
+  const client = await connect();
+  client.socket.end(framed(...range(1000)));
+  await until(() => client.closed, 'the end of the connection');
+  assert.deepEqual(ids(client.received), range(1000));
+  await until(() => listener.stats().open === 0, 'the descriptor is free');
+  assert.equal(listener.stats().closed.client, 1);
+});
+
+test('a client that half-closes behind 150 slow queries gets 150 answers', async (t) => {
+  const { connect } = await open(t, (message, from, respond) => {
+    setTimeout(() => echo(message, from, respond), 20);
+  });
+  const client = await connect();
+  client.socket.end(framed(...range(150)));
+  await until(() => client.closed, 'the end of the connection');
+  assert.deepEqual(
+    ids(client.received).sort((a, b) => a - b),
+    range(150),
+  );
+});
+
+test('a length of 0 among queries that wait behind a half-close ends the connection too', async (t) => {
+  const { listener, connect } = await open(t, echo);
+  const client = await connect();
+  client.socket.end(Buffer.concat([framed(...range(200)), Buffer.alloc(2), framed(200)]));
+  await until(() => client.closed, 'the end of the connection');
+  assert.deepEqual(ids(client.received), range(200));
+  await until(() => listener.stats().closed['empty-message'] === 1, 'it is counted');
+});
+
+test('a client that half-closes and is never answered is cut, whatever waits unread', async (t) => {
+  const held = new Held();
+  const { listener, clock, connect } = await open(t, held.handler);
+  const client = await connect();
+  client.socket.end(framed(...range(150)));
+  await until(() => held.responses.length === 100, 'the first hundred');
+  clock.advance(31_000);
+  await until(() => client.closed, 'the end of the connection');
+  await until(() => listener.stats().closed.unanswered === 1, 'it is counted');
+});
+
 test('a client that half-closes in the middle of a message is closed at once', async (t) => {
   const { listener, connect } = await open(t, echo);
   for (const bytes of [0, 1, 2, 13]) {

@@ -26,6 +26,8 @@ function gate(limits = { viewsMax: 2, viewTimeoutMs: 60_000 }): {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+const bytes = (text: string): Buffer => Buffer.from(text);
+
 const codeOf = async (outcome: ReturnType<ViewGate['view']>): Promise<string> => {
   const settled = await outcome;
   return settled.ok ? 'ok' : settled.error.code;
@@ -37,11 +39,13 @@ test('equal requests at the same time share one rendering, later ones get a new 
   await turn();
   assert.equal(renderings.length, 1);
   renderings[0]?.resolve('first');
-  assert.deepEqual(await Promise.all(both), Array(2).fill({ ok: true, value: 'first' }));
+  const [one, other] = await Promise.all(both);
+  assert.deepEqual(one, { ok: true, value: bytes('first') });
+  assert.ok(other?.ok && one.value === other.value, 'they share the memory');
   const later = views.view({ kind: 'axfr' });
   await turn();
   renderings[1]?.resolve('second');
-  assert.deepEqual(await later, { ok: true, value: 'second' });
+  assert.deepEqual(await later, { ok: true, value: bytes('second') });
 });
 
 test('explanations of different names are different renderings', async () => {
@@ -50,7 +54,7 @@ test('explanations of different names are different renderings', async () => {
   await turn();
   for (const { request, resolve } of renderings) resolve(JSON.stringify(request));
   assert.deepEqual(
-    (await Promise.all(outcomes)).map((outcome) => outcome.ok && outcome.value),
+    (await Promise.all(outcomes)).map((outcome) => outcome.ok && outcome.value.toString()),
     ['{"kind":"explain","name":"a.mesos"}', '{"kind":"explain","name":"b.mesos"}'],
   );
 });

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createServer as createHttpServer } from 'node:http';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
@@ -7,10 +8,11 @@ import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { TestContext } from 'node:test';
-import { createMasterClient } from '../../../src/adapters/mesos/master-client.ts';
+import { createMasterClient, loadMasterFiles } from '../../../src/adapters/mesos/master-client.ts';
 import type {
   MasterClient,
   MasterClientOptions,
+  MasterFiles,
   StateBody,
 } from '../../../src/adapters/mesos/master-client.ts';
 import { DaemonError } from '../../../src/core/base/daemon-error.ts';
@@ -122,13 +124,22 @@ export function clusterConfig(changes: Partial<ClusterConfig> = {}): ClusterConf
   };
 }
 
+/** The files that the configuration names, which are good. */
+export function goodFiles(config: ClusterConfig): MasterFiles {
+  const files = loadMasterFiles(config);
+  assert.ok(files.ok);
+  return files.value;
+}
+
 /** A client with a clock that stands still, closed at the end of the test. */
 export function startClient(
   t: TestContext,
   changes: Partial<ClusterConfig> = {},
   options: Partial<MasterClientOptions> = {},
 ): MasterClient {
-  const client = createMasterClient(clusterConfig(changes), {
+  const config = clusterConfig(changes);
+  const client = createMasterClient(config, {
+    files: goodFiles(config),
     clock: new ManualClock(),
     userAgent: 'hoplite/0.0.0',
     ...options,

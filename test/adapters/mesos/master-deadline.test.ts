@@ -163,16 +163,15 @@ test('close ends requests under way and refuses new ones', async (t) => {
 
 /** Asks two masters that never answer, one before its TLS handshake, and closes when told to. */
 const LEAKY_PROGRAM = `
-const { createMasterClient } = await import(process.argv[1]);
+const { createMasterClient, loadMasterFiles } = await import(process.argv[1]);
 const { systemClock } = await import(process.argv[2]);
 const host = '127.0.0.1';
-const clients = [null, { caFile: null, certFile: null, keyFile: null }].map((tls) =>
-  createMasterClient(
-    { masters: [], pollIntervalMs: 1, requestTimeoutMs: 1e9, stateBytesMax: 1e6, tls,
-      auth: { kind: 'none' } },
-    { clock: systemClock, userAgent: 'hoplite/0.0.0' },
-  ),
-);
+const clients = [null, { caFile: null, certFile: null, keyFile: null }].map((tls) => {
+  const config = { masters: [], pollIntervalMs: 1, requestTimeoutMs: 1e9, stateBytesMax: 1e6, tls,
+    auth: { kind: 'none' } };
+  const files = loadMasterFiles(config).value;
+  return createMasterClient(config, { clock: systemClock, userAgent: 'hoplite/0.0.0', files });
+});
 const ports = process.argv.slice(3).map(Number);
 const fetching = clients.map((client, i) =>
   client.fetchState({ host, port: ports[i] }, new AbortController().signal).catch(() => 'ended'),

@@ -275,11 +275,4 @@ describe('https to the master', { skip: missingTools('openssl') }, () => {
       ]);
     }
   });
-
-  test('a client with files that cannot be used is not made', (t) => {
-    assert.throws(
-      () => startClient(t, { tls: { ...SYSTEM, caFile: join(folder.path, 'absent.pem') } }),
-      daemonError('master-auth', /cluster\.tls\.caFile: .*absent\.pem cannot be used/),
-    );
-  });
 });

@@ -185,6 +185,12 @@ describe('each key means what it means in Mesos-DNS', () => {
   }
 });
 
+test('empty names of the SOA record are the defaults', () => {
+  const { config } = parseConfig(file({ SOAMname: '', SOARname: '' }), '');
+  const { mname, rname } = config?.dns.soa ?? {};
+  assert.deepEqual([mname, rname], ['ns1.mesos.', 'root.ns1.mesos.']);
+});
+
 describe('the file is read as Go reads it', () => {
   test('keys match without regard to case', () => {
     const config = readText(
@@ -328,7 +334,8 @@ describe('the rules of Mesos-DNS are kept', () => {
     [{ IPSources: ['Host'] }, [/^error IPSources\[0\]: expected one of .* found "Host"/]],
     [{ IPSources: ['rkt'] }, [/^error IPSources\[0\]: expected one of/]],
     [{ IPSources: ['host', 'host'] }, [/^error IPSources\[1\]: "host" is listed twice/]],
-    [{ SOAMname: '' }, [/^error SOAMname: expected a domain name/]],
+    [{ SOAMname: '@' }, [/^error SOAMname: expected a domain name/]],
+    [{ SOARname: '.' }, [/^error SOARname: expected a domain name/]],
     [{ MesosHTTPSOn: true, CertFile: 'c' }, [/^error KeyFile: is missing/]],
     [
       { mesosAuthentication: 'Basic' },
@@ -363,6 +370,8 @@ describe('what has no effect is a warning', () => {
       /^warning zk: is not used: the leader is read from the masters/,
     ],
     [{ ttl: 0 }, /^warning ttl: 0 forbids/],
+    [{ SOAMname: '' }, /^warning SOAMname: is empty; ns1\.mesos is used instead$/],
+    [{ SOARname: '' }, /^warning SOARname: is empty; root\.ns1\.mesos is used instead$/],
     [{ mesosCredentials: { principal: 'p' } }, /^warning mesosCredentials: has no effect/],
     [{ IAMConfigFile: '/iam' }, /^warning IAMConfigFile: has no effect/],
     [{ CACertFile: '/ca' }, /^warning CACertFile: has no effect/],

@@ -325,3 +325,27 @@ test('an address is parsed once, however often it comes', () => {
   assert.equal(cache.parse('10.0.0.256'), null);
   assert.equal(cache.parse(10), null);
 });
+
+test('of a DiscoveryInfo with more ports than anybody has, the first 256 are kept', () => {
+  const ports = Array.from({ length: 300 }, (_, i) => port(i, 'tcp'));
+  const { ports: kept } = good({ discovery: discovery('web', ...ports) }, [
+    { path: 'tasks[7].discovery.ports.ports[256]', code: 'too-many-ports', value: '300' },
+  ]).discovery ?? { ports: [] };
+  assert.equal(kept.length, 256);
+});
+
+test('a port with thousands of protocols is left out, the others stay', () => {
+  const hostile = port(1, Array.from({ length: 9_999 }, (_, i) => `p${i}`).join());
+  const path = 'tasks[7].discovery.ports.ports[0].protocol';
+  const { task: parsed, rejections } = read(
+    task('web', { discovery: discovery('web', hostile, port(2, 'tcp,udp')) }),
+  );
+  assert.deepEqual(
+    parsed?.discovery?.ports.map(({ number }) => number),
+    [2],
+  );
+  assert.deepEqual(
+    rejections.map((rejection) => [rejection.path, rejection.code]),
+    [[path, 'port-malformed']],
+  );
+});

@@ -195,6 +195,20 @@ describe('masters', () => {
     );
   });
 
+  test('keep their numbers whoever leads, also when they are listed by name', () => {
+    const names = ['m1.example.test', 'm2.example.test', 'm3.example.test'];
+    const hosts = new Map(names.map((name, i) => [name, [ip(`10.0.0.${i + 1}`)]]));
+    const masters = names.map((host) => ({ host, port: 5050 }));
+    for (const leading of [1, 2, 3]) {
+      const state = masterState([], { leader: `master@10.0.0.${leading}:5050` });
+      const { records } = publish(state, { masters }, hosts);
+      assert.deepEqual(
+        records.filter((record) => /^master\d/.test(record)),
+        [1, 2, 3].map((n) => `master${n - 1}.mesos. IN A 10.0.0.${n}`),
+      );
+    }
+  });
+
   test('S01: a leader that is a name has the addresses that were looked up', () => {
     const state = masterState([], { leader: 'master@zoo.example.test:5051' });
     const hosts = new Map([['zoo.example.test', [ip('10.0.0.7'), ip('fd00::7')]]]);
