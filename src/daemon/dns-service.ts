@@ -3,7 +3,7 @@ import { assert } from '../core/base/assert.ts';
 import type { Random } from '../core/base/random.ts';
 import { HEADER } from '../core/dns/answer-table.ts';
 import { Answerer, type AnswerSettings, DROP, FORWARD } from '../core/dns/answer.ts';
-import { EDE, MESSAGE_BYTES_MAX, RCODE } from '../core/dns/constants.ts';
+import { EDE, MESSAGE_BYTES_MAX, RCODE, RCODE_MASK } from '../core/dns/constants.ts';
 import type { ForwardZones, UpstreamSource } from '../core/dns/forward-zones.ts';
 import type { AnswerTable } from '../core/dns/answer-table.ts';
 import type { SocketAddress } from '../core/config/config.ts';
@@ -44,9 +44,6 @@ interface Asked {
   readonly start: number;
   readonly respond: (response: Uint8Array) => void;
 }
-
-/** What the header has of a response code. */
-const RCODE_MASK = 0x0f;
 
 /** Answers queries from our zones and hands the others to the forwarder. */
 export class DnsService {

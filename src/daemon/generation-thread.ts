@@ -88,7 +88,7 @@ export class GenerationThread {
     worker.on('error', (err) => this.#log.error('generation-worker-failed', { err }));
     worker.on('exit', () => {
       if (this.#worker !== worker) return;
-      // Out of memory most likely. The next poll starts a new one; what is served stays.
+      // Out of memory most likely. The next call starts a new one; what is served stays.
       this.#worker = null;
       this.#failPending('the generation worker stopped');
     });

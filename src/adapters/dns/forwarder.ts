@@ -3,7 +3,7 @@ import { assert } from '../../core/base/assert.ts';
 import { DaemonError } from '../../core/base/daemon-error.ts';
 import { formatSocketAddress } from '../../core/base/host-port.ts';
 import type { SocketAddress } from '../../core/config/config.ts';
-import { HEADER_BYTES, RCODE, UDP_PLAIN_BYTES_MAX } from '../../core/dns/constants.ts';
+import { HEADER_BYTES, RCODE, RCODE_MASK, UDP_PLAIN_BYTES_MAX } from '../../core/dns/constants.ts';
 import { fitReply } from '../../core/dns/fit-reply.ts';
 import { locateRecords, questionEnd } from '../../core/dns/message-layout.ts';
 import { replyForClient } from '../../core/dns/upstream-reply.ts';
@@ -24,7 +24,6 @@ const INFLIGHT_MAX = 1000;
  * some tens; a question that comes back to us, because an upstream asks us, is one more each round.
  */
 const SAME_QUESTION_MAX = 64;
-const RCODE_MASK = 0x0f;
 
 /** One exchange with one upstream, for the metrics. `to` is `address:port`. */
 export interface ForwardExchange {

@@ -13,12 +13,13 @@ import {
   FLAG,
   HEADER_BYTES,
   MESSAGE_BYTES_MAX,
+  OPCODE_MASK,
   OPT_BYTES,
   RCODE,
   TYPE,
   UDP_PLAIN_BYTES_MAX,
 } from './constants.ts';
-import { FORM, isServedClass, OPCODE_MASK, Query } from './query.ts';
+import { FORM, isServedClass, Query } from './query.ts';
 import { writeU16, writeU32 } from './wire.ts';
 
 /** Verdicts of `Answerer.answer` besides a length. */

@@ -66,7 +66,13 @@ export const EDE = {
   NO_REACHABLE_AUTHORITY: 22,
 } as const;
 
+/** Bits of the operation and of the response code in the same word. */
+export const OPCODE_MASK = 0x7800;
+export const RCODE_MASK = 0x000f;
+
 export const HEADER_BYTES = 12;
+/** The least a record takes: root owner, type, class, TTL and length (RFC 1035 §4.1.3). */
+export const RECORD_BYTES_MIN = 11;
 /** Longest name on the wire, root label included (RFC 1035 §2.3.4). */
 export const NAME_BYTES_MAX = 255;
 export const LABEL_BYTES_MAX = 63;

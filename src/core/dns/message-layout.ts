@@ -1,4 +1,4 @@
-import { HEADER_BYTES } from './constants.ts';
+import { HEADER_BYTES, RECORD_BYTES_MIN } from './constants.ts';
 import { readU16, skipName } from './wire.ts';
 
 /** Sections behind the question, in their order (RFC 1035 §4.1). */
@@ -23,9 +23,6 @@ export const FIELD = { TYPE: 0, CLASS: 2, TTL: 4, RDLENGTH: 8, RDATA: 10 } as co
 
 /** Offsets of the section counts in the header (RFC 1035 §4.1.1). */
 export const COUNT = { QUESTION: 4, ANSWER: 6, AUTHORITY: 8, ADDITIONAL: 10 } as const;
-
-/** The least a record takes: root owner, type, class, TTL and length. */
-const RECORD_BYTES_MIN = 11;
 
 export interface MessageLayout {
   /** End of the question section. */

@@ -5,6 +5,8 @@ import {
   NAME_BYTES_MAX,
   TYPE,
   UDP_PLAIN_BYTES_MAX,
+  OPCODE_MASK,
+  RECORD_BYTES_MIN,
 } from './constants.ts';
 import { hashWireName } from './name.ts';
 import { lowerOctet, readU16, skipName } from './wire.ts';
@@ -24,10 +26,6 @@ export const FORM = {
 
 export type Form = (typeof FORM)[keyof typeof FORM];
 
-/** Bits of the operation in the second word of the header. */
-export const OPCODE_MASK = 0x7800;
-/** Root owner, type, class, TTL and length: the least a record takes. */
-const RECORD_BYTES_MIN = 11;
 /** Name of one octet, type and class. */
 const QUESTION_BYTES_MIN = 5;
 

@@ -1,4 +1,4 @@
-import { FLAG, HEADER_BYTES, RCODE, TYPE } from './constants.ts';
+import { FLAG, HEADER_BYTES, OPCODE_MASK, RCODE, RCODE_MASK, TYPE } from './constants.ts';
 import { COUNT, FIELD, locateRecords, questionEnd } from './message-layout.ts';
 import { equalIgnoringCase, readU16, writeU16, writeU32 } from './wire.ts';
 
@@ -7,9 +7,6 @@ import { equalIgnoringCase, readU16, writeU16, writeU32 } from './wire.ts';
  * the id and the question; the others are strays and forgeries to be ignored.
  */
 export type ReplyVerdict = 'ok' | 'wrong-id' | 'not-a-response' | 'wrong-question' | 'malformed';
-
-const OPCODE_MASK = 0x7800;
-const RCODE_MASK = 0x000f;
 
 /** Errors that some servers send as a bare header, having failed to read the question. */
 const BARE_RCODES: ReadonlySet<number> = new Set([
