@@ -1,4 +1,5 @@
 import type { Config } from './config/config.ts';
+import type { KernelChange, ObservedKernel } from './ipvs/plan.ts';
 
 /** What the daemon needs from the outside world, as types; adapters implement them. */
 
@@ -43,6 +44,8 @@ export type ViewRequest =
   /** DC/OS `/v1/records`: `[{name, host, rtype}]`. */
   | { readonly kind: 'records' }
   | { readonly kind: 'rejections' }
+  /** DC/OS `/v1/vips`, with weights and health. */
+  | { readonly kind: 'vips' }
   /** Why a name resolves as it does. `name` is presentation form, any case, final dot optional. */
   | { readonly kind: 'explain'; readonly name: string };
 
@@ -57,6 +60,52 @@ export interface ServiceAnswer {
   readonly host: string;
   readonly ip: string;
   readonly port: number;
+}
+
+/** A change that the kernel refused. */
+export interface ChangeFailure {
+  readonly change: KernelChange;
+  /** Symbol of the errno, such as `EPERM`. */
+  readonly errno: string;
+  /** What it means and what to do about it. */
+  readonly message: string;
+}
+
+/** Counters of one service or destination, as the kernel keeps them. */
+export interface TrafficCounters {
+  readonly connections: number;
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** One sysctl that matters to IPVS. */
+export interface SysctlStatus {
+  readonly name: string;
+  /** null: the kernel does not have it. */
+  readonly value: string | null;
+  readonly wanted: string;
+  readonly ok: boolean;
+}
+
+/**
+ * The kernel of this node: IPVS, the VIPs' routes and what belongs to them. All methods reject with
+ * `DaemonError` `kernel-…` when they cannot do anything at all.
+ */
+export interface Kernel {
+  /** Finds IPVS and the interface, makes the interface if need be; again after each failure. */
+  prepare(): Promise<void>;
+  observe(): Promise<ObservedKernel>;
+  /** Makes changes in their order; one that fails does not keep the next from being made. */
+  apply(changes: readonly KernelChange[]): Promise<readonly ChangeFailure[]>;
+  /** Source address of packets towards an address; null: there is no route to it. */
+  sourceAddress(towards: string): Promise<string | null>;
+  /** Counters by `serviceKey`. */
+  counters(): Promise<ReadonlyMap<string, TrafficCounters>>;
+  /** Sets or only reads the sysctls. */
+  sysctls(mode: 'set' | 'report'): Promise<readonly SysctlStatus[]>;
+  close(): void;
 }
 
 export interface SourceStatus {

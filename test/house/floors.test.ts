@@ -11,10 +11,13 @@ import { parseSource, readSources } from '../support/source-code.ts';
 const CORE_ORDER = [
   'base',
   'config/config.ts',
+  'netlink',
+  'ipvs',
   'ports.ts',
   'dns',
   'mesos',
   'catalog',
+  'vip',
   'views',
   'config',
   'core',

@@ -13,6 +13,13 @@ export const ERROR_CODES = {
   'upstream-failed': 'the exchange with a resolver failed',
   'listen-failed': 'a listener could not be opened; check the address, the port and who uses it',
   'worker-failed': 'the generation worker stopped unexpectedly',
+  'kernel-permission':
+    'no CAP_NET_ADMIN in the host user namespace; grant it or set kernel.enabled',
+  'kernel-module': 'the kernel has no IPVS; load the module ip_vs or set kernel.enabled to false',
+  'kernel-scheduler': 'the kernel has no such IPVS scheduler; load the module ip_vs_<scheduler>',
+  'kernel-timeout': 'the kernel did not answer a netlink request in time',
+  'kernel-failed': 'a netlink request failed',
+  'kernel-process': 'the process that programs the kernel stopped unexpectedly',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -1,4 +1,5 @@
 import type { HostPort } from '../base/host-port.ts';
+import type { Prefix } from '../base/prefix.ts';
 
 export type { HostPort };
 
@@ -76,6 +77,44 @@ export interface NamesConfig {
   readonly unhealthy: 'avoid' | 'publish';
   /** Own records of frameworks and agents that the master calls inactive. */
   readonly inactive: 'publish' | 'omit';
+  /** DC/OS' location names: `<task>.<framework>.{agentip,containerip,autoip}.dcos.<domain>`. */
+  readonly locations: boolean;
+}
+
+export interface VipConfig {
+  /** false: no VIP is allocated, and no name of one is answered. */
+  readonly enabled: boolean;
+  /** Prefixes that names get their IPv4 addresses from; inside RFC 1918. */
+  readonly pool: readonly Prefix[];
+  /** Prefixes that names get their IPv6 addresses from (RFC 4193); empty: no IPv6 VIPs. */
+  readonly poolIpv6: readonly Prefix[];
+  /** Parts of the pools that are never handed out. */
+  readonly exclude: readonly Prefix[];
+  /** Where VIPs that are declared by address may lie, besides the pools. */
+  readonly ranges: readonly Prefix[];
+  /** Domains under which VIP and location names answer too, lower case, without final dot. */
+  readonly aliasDomains: readonly string[];
+  /** Every service whose ports have the same numbers on all instances gets a VIP. */
+  readonly auto: boolean;
+  /** Scheduler of VIPs that declare none. */
+  readonly scheduler: string;
+}
+
+export interface KernelConfig {
+  /** false: nothing of the kernel is touched, and VIP names answer always. */
+  readonly enabled: boolean;
+  /** Dummy interface that carries the routes of VIPs. */
+  readonly interface: string;
+  /** Source addresses of local clients; null: that of the route towards the leading master. */
+  readonly nodeAddress: { readonly ipv4: string | null; readonly ipv6: string | null };
+  /** Time between two comparisons with the kernel. */
+  readonly reconcileIntervalMs: number;
+  /** How long connections to a removed backend may go on. */
+  readonly drainMs: number;
+  /** Whether IPVS sysctls are set, or only reported. */
+  readonly sysctls: 'set' | 'report';
+  /** SNAT rules for clients in containers of this node and for backends that dial themselves. */
+  readonly snat: boolean;
 }
 
 export interface ForwardZone {
@@ -113,6 +152,8 @@ export interface Config {
   readonly cluster: ClusterConfig;
   readonly dns: DnsConfig;
   readonly names: NamesConfig;
+  readonly vip: VipConfig;
+  readonly kernel: KernelConfig;
   readonly forward: ForwardConfig;
   readonly http: HttpConfig;
   readonly log: { readonly level: LogLevel };

@@ -9,6 +9,8 @@ export interface ClusterSnapshot {
   readonly fromLeader: boolean;
   readonly frameworks: readonly Framework[];
   readonly agents: readonly Agent[];
+  /** Agents of the registry that have not registered again since the last failover. */
+  readonly recoveringAgents: number;
   /** Running tasks of all frameworks. */
   readonly taskCount: number;
 }
@@ -24,11 +26,15 @@ export interface Framework {
   readonly active: boolean;
   /** Tasks in TASK_RUNNING, in the state's order. */
   readonly tasks: readonly Task[];
+  /** Tasks in TASK_KILLING: they have no names any more, but may still hold connections. */
+  readonly killing: readonly Task[];
 }
 
 export interface Agent {
   readonly path: string;
   readonly id: string;
+  /** What the agent calls itself: a name or an address; may be empty. */
+  readonly hostname: string;
   readonly endpoint: HostPort;
   readonly active: boolean;
 }
@@ -45,6 +51,12 @@ export interface Task {
   readonly hostPorts: readonly number[];
   /** null unless the task has a discovery name: without one Mesos-DNS ignores the block. */
   readonly discovery: Discovery | null;
+  /** Ports of the DiscoveryInfo, whether it has a name or not. */
+  readonly discoveryPorts: readonly DiscoveryPort[];
+  /** Task labels `VIP_PORT<n>`, with which early Minuteman declared VIPs. */
+  readonly vipPortLabels: readonly VipPortLabel[];
+  /** Runs in Docker's own containerizer (`container.type`). */
+  readonly isDocker: boolean;
   /** `network_infos` addresses of the newest TASK_RUNNING status. */
   readonly networkAddresses: readonly IpAddress[];
   /** Address in status label `Docker.NetworkSettings.IPAddress`. */
@@ -71,9 +83,28 @@ export interface DiscoveryPort {
   readonly protocol: string;
   /** Label `network-scope`: whose port `number` is; null without the label. */
   readonly scope: 'host' | 'container' | null;
+  /** Position in the state's list. */
+  readonly index: number;
+  /** Labels that declare VIPs or how to balance: keys beginning with `VIP`, `vip` or `HOPLITE_`. */
+  readonly labels: readonly PortLabel[];
+}
+
+/** One label of a port, as it is written. */
+export interface PortLabel {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** `VIP_PORT<index>=<value>`: `value` is `tcp://name:port` or `udp://…`. */
+export interface VipPortLabel {
+  /** Digits behind `VIP_PORT`, as they are written: an index into `hostPorts` if all is well. */
+  readonly index: string;
+  readonly value: string;
 }
 
 export interface PortMapping {
+  /** Lower case; '' when the state has none. */
+  readonly protocol: string;
   readonly hostPort: number;
   readonly containerPort: number;
 }
