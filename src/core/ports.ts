@@ -46,6 +46,10 @@ export type ViewRequest =
   | { readonly kind: 'rejections' }
   /** DC/OS `/v1/vips`, with weights and health. */
   | { readonly kind: 'vips' }
+  /** The kernel as observed, with counters and drift; from the kernel process. */
+  | { readonly kind: 'ipvs' }
+  /** What would be changed now to make the kernel right; from the kernel process. */
+  | { readonly kind: 'ipvs-plan' }
   /** Why a name resolves as it does. `name` is presentation form, any case, final dot optional. */
   | { readonly kind: 'explain'; readonly name: string };
 
@@ -142,6 +146,44 @@ export interface GenerationStatus {
   readonly tableBytes: number;
 }
 
+/** How the kernel of this node stands to what it should hold. Times are ISO 8601 in UTC. */
+export interface KernelStatus {
+  /** `starting`: not compared yet; `synced`: as it should be; `degraded`: see `reasons`. */
+  readonly state: 'off' | 'starting' | 'synced' | 'degraded';
+  /** What is wrong and what to do about it, worst first. */
+  readonly reasons: readonly string[];
+  readonly lastSyncAt: string | null;
+  /** Duration of the last comparison with its changes, milliseconds. */
+  readonly syncMs: number | null;
+  /** VIP addresses that packets are balanced for. */
+  readonly programmed: number;
+  readonly services: number;
+  readonly destinations: number;
+  /** Destinations that get no new connections. */
+  readonly weightZero: number;
+  /** Removed destinations whose connections go on. */
+  readonly draining: number;
+  /** Changes made since the kernel process started. */
+  readonly changes: number;
+  /** Changes among them that undid what somebody else had done. */
+  readonly driftRepaired: number;
+  /** Refused changes and failed requests since the kernel process started, by errno symbol. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** Source addresses of local clients. */
+  readonly source: { readonly ipv4: string | null; readonly ipv6: string | null };
+  readonly sysctls: readonly SysctlStatus[];
+  /** Times the kernel process was started again. */
+  readonly restarts: number;
+}
+
+export interface VipStatus {
+  readonly enabled: boolean;
+  /** Services with a VIP, and how many of the pool's addresses they take. */
+  readonly services: number;
+  /** Fingerprint of pool, exclusions and algorithm: equal on nodes that agree on addresses. */
+  readonly digest: string;
+}
+
 export interface ListenerStatus {
   readonly address: string;
   readonly port: number;
@@ -166,6 +208,8 @@ export interface Status {
   readonly source: SourceStatus;
   readonly generation: GenerationStatus | null;
   readonly listeners: readonly ListenerStatus[];
+  readonly vips: VipStatus;
+  readonly kernel: KernelStatus;
   readonly forwarding: {
     readonly enabled: boolean;
     readonly upstreams: readonly string[];

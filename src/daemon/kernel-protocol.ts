@@ -1,0 +1,50 @@
+import type { Destination, VirtualService } from '../core/ipvs/table.ts';
+import type { KernelStatus } from '../core/ports.ts';
+
+/** How the kernel process works; may change at run time, except the interface. */
+export interface KernelSettings {
+  readonly interface: string;
+  /** CIDR texts of what we own: pools and configured ranges. */
+  readonly owned: readonly string[];
+  readonly nodeAddress: { readonly ipv4: string | null; readonly ipv6: string | null };
+  readonly reconcileIntervalMs: number;
+  readonly drainMs: number;
+  readonly sysctls: 'set' | 'report';
+  readonly snat: boolean;
+}
+
+/** A virtual service as it travels between processes. */
+export interface ServiceMessage extends Omit<VirtualService, 'destinations'> {
+  readonly destinations: readonly Destination[];
+}
+
+/** What the kernel should hold, as a whole or as the difference to the update before. */
+export interface DesiredUpdate {
+  /** false: only what changed since the last update. */
+  readonly isWhole: boolean;
+  /** Services that are new or changed, each with all of its destinations. */
+  readonly services: readonly ServiceMessage[];
+  /** `serviceKey` of services that are gone. */
+  readonly removed: readonly string[];
+  /** See `DesiredKernel`. */
+  readonly mayRemove: boolean;
+  /** An address of the cluster: the route to it tells the node's own address. */
+  readonly towards: string | null;
+}
+
+/** From the daemon to the kernel process. */
+export type KernelRequest =
+  | { readonly kind: 'configure'; readonly settings: KernelSettings }
+  /** JSON of a `DesiredUpdate`: made in the generation worker, and not looked into on the way. */
+  | { readonly kind: 'desire'; readonly update: Uint8Array }
+  | { readonly kind: 'view'; readonly id: number; readonly view: 'ipvs' | 'ipvs-plan' };
+
+/** From the kernel process to the daemon. */
+export type KernelReply =
+  | {
+      readonly kind: 'report';
+      readonly status: Omit<KernelStatus, 'restarts'>;
+      /** VIP addresses that are programmed; null: as in the report before. */
+      readonly programmed: readonly string[] | null;
+    }
+  | { readonly kind: 'view'; readonly id: number; readonly json: string };
