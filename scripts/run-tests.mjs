@@ -4,6 +4,7 @@
 // --build DIR  where the compiled tests are (default: dist)
 // PATTERN      run only files whose path contains one of the patterns
 //
+// Files of test/kernel are never run here but by test/e2e/kernel.test.ts, in a kernel of their own.
 // Files are listed from test/ and not from the build, so that a left-over of a deleted test is
 // never run. Fails if a test fails, if none ran, if a file holds none, and in CI if one is skipped.
 import { spawnSync } from 'node:child_process';
@@ -14,10 +15,13 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const SLOW_FOLDER = 'test/e2e/';
+const KERNEL_FOLDER = 'test/kernel/';
+/** Runs those of KERNEL_FOLDER that HOPLITE_KERNEL_TESTS names. */
+const KERNEL_RUNNER = 'test/e2e/kernel.test.ts';
 /** e2e tests start daemons and measure time; more at once than small machines have cores is flaky. */
 const E2E_CONCURRENCY = 2;
 /** A test, or a file as a whole, that takes longer than this hangs. */
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 600_000;
 /** apt-get with a slow mirror; beyond that the tests run without and say what they miss. */
 const INSTALL_TIMEOUT_MS = 300_000;
 
@@ -39,15 +43,22 @@ function readArguments() {
   }
 }
 
-/** Paths of the wanted test sources, such as `test/core/dns/name.test.ts`, sorted. */
+/**
+ * Paths of the wanted test sources, such as `test/core/dns/name.test.ts`, sorted, and those of
+ * tests for a kernel of their own.
+ */
 function selectTests({ fast, patterns }) {
   if (!existsSync('test')) fail('no folder test/ here; run me from the top of the project');
-  return readdirSync('test', { recursive: true, encoding: 'utf8' })
+  const wanted = readdirSync('test', { recursive: true, encoding: 'utf8' })
     .map((path) => `test/${path.replaceAll('\\', '/')}`)
     .filter((path) => path.endsWith('.test.ts'))
-    .filter((path) => !fast || !path.startsWith(SLOW_FOLDER))
+    .filter((path) => !fast || ![SLOW_FOLDER, KERNEL_FOLDER].some((slow) => path.startsWith(slow)))
     .filter((path) => patterns.length === 0 || patterns.some((part) => path.includes(part)))
     .sort();
+  const kernel = wanted.filter((path) => path.startsWith(KERNEL_FOLDER));
+  const here = wanted.filter((path) => !path.startsWith(KERNEL_FOLDER));
+  if (kernel.length > 0 && !here.includes(KERNEL_RUNNER)) here.push(KERNEL_RUNNER);
+  return { here, kernel };
 }
 
 /** As root on Debian, installs the programs that e2e tests need; elsewhere those tests skip. */
@@ -76,11 +87,11 @@ async function installTools(build) {
 }
 
 /** Runs node's test runner over the files; returns its exit status and what it reported. */
-function runNode(files, { concurrency }) {
+function runNode(files, { concurrency, kernel }) {
   const scratch = mkdtempSync(join(tmpdir(), 'hoplite-tests-'));
   const outcomesFile = join(scratch, 'outcomes');
   const reporter = new URL('outcome-reporter.mjs', import.meta.url).href;
-  const env = { ...process.env };
+  const env = { ...process.env, HOPLITE_KERNEL_TESTS: kernel.join(' ') };
   // Set when a test starts this runner; node would then refuse to run tests.
   delete env.NODE_TEST_CONTEXT;
   try {
@@ -127,15 +138,19 @@ function problemsOf(outcomes) {
 
 const { values, positionals } = readArguments();
 const build = values.build ?? 'dist';
-const sources = selectTests({ fast: values.fast, patterns: positionals });
+const { here: sources, kernel } = selectTests({ fast: values.fast, patterns: positionals });
 if (sources.length === 0) fail('no test file matches');
-const files = sources.map((path) => join(build, path.replace(/\.ts$/, '.js')));
-const uncompiled = files.filter((file) => !existsSync(file));
+const compiled = (path) => join(build, path.replace(/\.ts$/, '.js'));
+const files = sources.map(compiled);
+const uncompiled = [...files, ...kernel.map(compiled)].filter((file) => !existsSync(file));
 if (uncompiled.length > 0) fail(`not compiled (npm run build): ${uncompiled.join(', ')}`);
 
 const slow = sources.some((path) => path.startsWith(SLOW_FOLDER));
 if (slow) await installTools(build);
-const run = runNode(files, { concurrency: slow ? E2E_CONCURRENCY : availableParallelism() });
+const run = runNode(files, {
+  concurrency: slow ? E2E_CONCURRENCY : availableParallelism(),
+  kernel,
+});
 const problems = problemsOf(run.outcomes);
 for (const problem of problems) process.stderr.write(`run-tests: ${problem}\n`);
 process.exitCode = run.status !== 0 ? run.status : problems.length > 0 ? 1 : 0;

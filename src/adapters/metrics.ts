@@ -3,6 +3,8 @@ import { exponentialBuckets } from 'prom-client';
 import type { Status } from '../core/ports.ts';
 import { REQUEST_SECONDS_BUCKETS, createDnsMetrics } from './metrics/dns-metrics.ts';
 import type { DnsMetrics } from './metrics/dns-metrics.ts';
+import { createKernelMetrics } from './metrics/kernel-metrics.ts';
+import type { KernelMetrics } from './metrics/kernel-metrics.ts';
 import { boundedLabel, rcodeLabel } from './metrics/labels.ts';
 import { createStatusGauges } from './metrics/status-gauges.ts';
 
@@ -34,7 +36,7 @@ export interface SourceMetrics {
 }
 
 /** Everything the daemon measures, over a registry of its own; durations come in milliseconds. */
-export interface Metrics extends DnsMetrics, ForwardMetrics, SourceMetrics {
+export interface Metrics extends DnsMetrics, ForwardMetrics, SourceMetrics, KernelMetrics {
   /** One HTTP answer; `route` is a path of the route table or `other`. */
   observeHttp(route: string, code: number): void;
   /** From now on each scrape asks `read` for what the status gauges show. */
@@ -169,17 +171,23 @@ export function createMetrics(options: {
     registers: [registry],
   });
   const showStatus = createStatusGauges(registry);
+  const kernel = createKernelMetrics(registry);
   let readStatus: (() => Status) | null = null;
   return {
     ...createDnsMetrics(registry),
     ...createForwardMetrics(registry),
     ...createSourceMetrics(registry),
+    observeKernel: (...report) => kernel.observeKernel(...report),
     observeHttp: (route, code) => http.inc({ route, code }),
     readStatusFrom: (read) => {
       readStatus = read;
     },
     promText: () => {
-      if (readStatus !== null) showStatus(readStatus());
+      const status = readStatus?.();
+      if (status !== undefined) {
+        showStatus(status);
+        kernel.showKernel(status.kernel);
+      }
       return registry.metrics();
     },
     contentType: registry.contentType,

@@ -73,6 +73,8 @@ function demoConfig(cluster: DemoCluster, dnsPort: number, httpPort: number): Co
     cluster: { masters: [formatHostPort(cluster.master)], pollIntervalSeconds: 2 },
     dns: { listen: [`127.0.0.1:${dnsPort}`] },
     http: { listen: `127.0.0.1:${httpPort}` },
+    // Names of VIPs answer; the kernel of the machine is left as it is.
+    kernel: { enabled: false },
     log: { level: 'warn' },
   };
   const { config, problems } = parseConfig(JSON.stringify(native), '');

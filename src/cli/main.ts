@@ -13,6 +13,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./demo.ts')).demo,
   'check-config': async () => (await import('./check-config.ts')).checkConfig,
   'show-records': async () => (await import('./show-records.ts')).showRecords,
+  'show-vips': async () => (await import('./show-vips.ts')).showVips,
+  'show-plan': async () => (await import('./show-plan.ts')).showPlan,
+  cleanup: async () => (await import('./cleanup.ts')).cleanup,
 };
 
 async function run(args: readonly string[]): Promise<ExitCode> {

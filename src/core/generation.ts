@@ -5,12 +5,18 @@ import { sameRecords } from './dns/compare-tables.ts';
 import { compileTable, stampSerial } from './dns/compile-table.ts';
 import type { ClusterSnapshot } from './mesos/snapshot.ts';
 import { RecordStore } from './dns/record-store.ts';
+import type { ProgrammedVips } from './views/vip-records.ts';
 import { collectRecords, zoneTerms, type ZoneSettings } from './views/zone-view.ts';
+import { buildVipTable } from './vip/build-vip-table.ts';
+import type { VipTable } from './vip/vip-table.ts';
 
 /** What we serve until the next one: everything derives from one snapshot. */
 export interface Generation {
   readonly snapshot: ClusterSnapshot;
   readonly hosts: HostAddresses;
+  readonly vips: VipTable;
+  /** The VIPs that have names in the table. */
+  readonly programmed: ProgrammedVips;
   readonly table: AnswerTable;
   /** What the snapshot and its names lost. */
   readonly rejections: RejectionList;
@@ -27,6 +33,7 @@ export interface ReadSnapshot {
 /**
  * The one step from a snapshot to what is served; pure. The SOA serial is the time of the last
  * change, and always grows, so that secondaries and people can see whether anything happened.
+ * `programmed` says which VIPs the kernel balances, and so may have names; null: all of them.
  * `scratch` lends its memory: a caller that builds again and again saves allocating it.
  */
 export function nextGeneration(
@@ -35,21 +42,23 @@ export function nextGeneration(
   hosts: HostAddresses,
   settings: ZoneSettings,
   nowSeconds: number,
+  programmed: ProgrammedVips = null,
   scratch: RecordStore = new RecordStore(() => undefined),
 ): Generation {
   const rejections = new RejectionList();
   rejections.addAll(read.rejections);
-  const catalog = buildCatalog(read.snapshot, hosts, settings.names, rejections);
-  const table = compileTable(
-    collectRecords(catalog, settings, rejections, scratch),
-    zoneTerms(settings),
-    true,
-  );
+  const { dns, names, vip } = settings;
+  const catalog = buildCatalog(read.snapshot, hosts, names, rejections);
+  const vips = buildVipTable(catalog, vip, names, dns.domain, rejections);
+  const cluster = { catalog, vips, programmed };
+  const store = collectRecords(cluster, settings, rejections, scratch);
+  const table = compileTable(store, zoneTerms(settings), true);
+  const parts = { snapshot: read.snapshot, hosts, vips, programmed, rejections };
   if (previous !== null && sameRecords(previous, table)) {
-    return { snapshot: read.snapshot, hosts, table: previous, rejections, changed: false };
+    return { ...parts, table: previous, changed: false };
   }
   stampSerial(table, nextSerial(previous?.serial ?? 0, nowSeconds));
-  return { snapshot: read.snapshot, hosts, table, rejections, changed: true };
+  return { ...parts, table, changed: true };
 }
 
 /** Table for the time before the first good state: our zones answer SERVFAIL. */

@@ -1,7 +1,12 @@
+import type { Prefix } from './base/prefix.ts';
 import type { Config } from './config/config.ts';
+import type { TrafficCounters } from './ipvs/ipvs-message.ts';
 import type { KernelChange, ObservedKernel } from './ipvs/plan.ts';
+import type { ServiceId } from './ipvs/table.ts';
 
 /** What the daemon needs from the outside world, as types; adapters implement them. */
+
+export type { TrafficCounters };
 
 /** Time as a value: tests pass a clock that they move by hand. */
 export interface Clock {
@@ -75,15 +80,6 @@ export interface ChangeFailure {
   readonly message: string;
 }
 
-/** Counters of one service or destination, as the kernel keeps them. */
-export interface TrafficCounters {
-  readonly connections: number;
-  readonly packetsIn: number;
-  readonly packetsOut: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
-
 /** One sysctl that matters to IPVS. */
 export interface SysctlStatus {
   readonly name: string;
@@ -100,7 +96,11 @@ export interface SysctlStatus {
 export interface Kernel {
   /** Finds IPVS and the interface, makes the interface if need be; again after each failure. */
   prepare(): Promise<void>;
-  observe(): Promise<ObservedKernel>;
+  /**
+   * Changes nothing. Thresholds of the destinations of `exact` are as the kernel has them; of
+   * others they may be given as 0, as asking for all of them takes seconds in a large table.
+   */
+  observe(exact?: readonly ServiceId[]): Promise<ObservedKernel>;
   /** Makes changes in their order; one that fails does not keep the next from being made. */
   apply(changes: readonly KernelChange[]): Promise<readonly ChangeFailure[]>;
   /** Source address of packets towards an address; null: there is no route to it. */
@@ -109,6 +109,10 @@ export interface Kernel {
   counters(): Promise<ReadonlyMap<string, TrafficCounters>>;
   /** Sets or only reads the sysctls. */
   sysctls(mode: 'set' | 'report'): Promise<readonly SysctlStatus[]>;
+  /** Makes exactly the SNAT rules of these blocks of VIPs; null: removes them. */
+  setSnat(prefixes: readonly Prefix[] | null): Promise<void>;
+  /** Deletes the interface and all routes on it. */
+  removeInterface(): Promise<void>;
   close(): void;
 }
 

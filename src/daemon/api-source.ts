@@ -5,6 +5,7 @@ import type { ForwardZones } from '../core/dns/forward-zones.ts';
 import { formatWireName, parseWireName } from '../core/dns/name.ts';
 import type { ApiSource, Status, ViewRequest } from '../core/ports.ts';
 import { hostAnswers, serviceAnswers } from '../core/views/rest-view.ts';
+import { zoneOfName } from '../core/views/table-records.ts';
 
 /** What the HTTP API's answers come from. */
 export interface ApiParts {
@@ -27,14 +28,11 @@ export function createApiSource(parts: ApiParts): ApiSource {
     async view(request) {
       if (request.kind !== 'explain') return parts.view(request);
       const wire = parseWireName(request.name);
-      if (wire === null || isInside(wire, parts.config().dns.domain)) return parts.view(request);
+      const isOurs = wire === null || zoneOfName(parts.table(), wire) !== null;
+      if (isOurs) return parts.view(request);
       return `${JSON.stringify(await explainForwarded(parts, wire), null, 1)}\n`;
     },
   };
-}
-
-function isInside(name: Uint8Array, domain: string): boolean {
-  return `.${formatWireName(name)}`.endsWith(`.${domain}.`);
 }
 
 /** To whom a name outside our zones would go. */

@@ -5,7 +5,7 @@
 import { hostname, networkInterfaces } from 'node:os';
 import { ConnectionBudget } from '../adapters/dns/connection-budget.ts';
 import { createForwarder, type Forwarder } from '../adapters/dns/forwarder.ts';
-import { createSystemUpstreams, type SystemUpstreams } from '../adapters/dns/resolv-conf.ts';
+import { createSystemUpstreams } from '../adapters/dns/resolv-conf.ts';
 import { TCP_LIMITS } from '../adapters/dns/tcp-limits.ts';
 import { openTcpListener } from '../adapters/dns/tcp-listener.ts';
 import { openUdpListener } from '../adapters/dns/udp-listener.ts';
@@ -26,16 +26,22 @@ import { mesosDnsConfigView } from '../core/config/mesos-dns-view.ts';
 import { ForwardZones } from '../core/dns/forward-zones.ts';
 import { unreadyTable } from '../core/generation.ts';
 import type { ApiSource, Clock, Status } from '../core/ports.ts';
+import type { ZoneSettings } from '../core/views/zone-view.ts';
 import { createApiSource } from './api-source.ts';
+import { closeAll } from './close-all.ts';
 import { DnsListeners } from './dns-listeners.ts';
 import { DnsService, type Forwarding } from './dns-service.ts';
 import { ForwardRejectLog } from './forward-reject-log.ts';
+import type { BuildReport, HostTexts, WorkerSettings } from './generation-protocol.ts';
 import { GenerationThread } from './generation-thread.ts';
+import { KernelProcess } from './kernel-process.ts';
 import { ListenerTotals } from './listener-totals.ts';
-import { Poller } from './poller.ts';
+import { Poller, type PollerParts } from './poller.ts';
 import { Publisher } from './publisher.ts';
 import { keepFixedSettings } from './reload.ts';
 import { statusOf } from './status.ts';
+import { UpstreamSource } from './upstream-source.ts';
+import { VipKernel } from './vip-kernel.ts';
 import { currentZoneSettings, type Expand } from './zone-addresses.ts';
 
 export interface DaemonOptions {
@@ -49,8 +55,9 @@ export interface DaemonOptions {
 
 /** After a stop signal, answers under way get this long; all of it ends well within 5 s. */
 const STOP_GRACE_MS = 2_000;
-/** How old our knowledge of /etc/resolv.conf may be. */
-const RESOLV_CONF_CHECK_MS = 5_000;
+
+const nodeAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((list = []) => list.map(({ address }) => address));
 
 const expand: Expand = (listen) => expandWildcard(listen, networkInterfaces());
 
@@ -62,6 +69,7 @@ export class Daemon {
   readonly #startedAt: { readonly now: number; readonly monotonic: number };
   readonly #publisher: Publisher;
   readonly #thread: GenerationThread;
+  readonly #kernel: VipKernel;
   readonly #lookup: HostLookup;
   readonly #poller: Poller;
   readonly #dns: DnsService;
@@ -74,10 +82,7 @@ export class Daemon {
   #client: MasterClient;
   #forwarder: Forwarder;
   #forwardZones: ForwardZones;
-  #system: SystemUpstreams | null = null;
-  /** Our own addresses that `#system` leaves out. */
-  #systemOwn = '';
-  #systemCheckedAt = Number.NEGATIVE_INFINITY;
+  readonly #upstreams: UpstreamSource;
   #httpAddress: SocketAddress | null = null;
   #stopped: Promise<boolean> | null = null;
 
@@ -90,13 +95,21 @@ export class Daemon {
     this.#startedAt = { now: clock.now(), monotonic: clock.monotonic() };
     const zone = currentZoneSettings(config, expand);
     this.#publisher = new Publisher(clock, unreadyTable(zone));
-    const pollIntervalMs = config.cluster.pollIntervalMs;
-    this.#thread = new GenerationThread({ zone, pollIntervalMs }, log);
+    this.#kernel = this.#createKernel();
+    this.#thread = new GenerationThread(this.#workerSettings(zone), log);
     this.#lookup = createHostLookup({ clock });
     this.#client = this.#createClient(config, options.files);
     this.#rejectLog = new ForwardRejectLog(clock, log);
     this.#forwarder = this.#createForwarder(config);
     this.#forwardZones = new ForwardZones(config.forward.zones);
+    this.#upstreams = new UpstreamSource({
+      clock,
+      log,
+      resolvConf: options.resolvConf ?? '/etc/resolv.conf',
+      config: () => this.#config.forward,
+      ownAddresses: () => this.dnsAddresses(),
+      createSystem: createSystemUpstreams,
+    });
     this.#poller = this.#createPoller();
     this.#dns = this.#createDnsService();
     const listen = config.dns.enabled ? config.dns.listen : [];
@@ -116,13 +129,14 @@ export class Daemon {
     const { log } = this.#options;
     try {
       await this.#listeners.open();
-      await this.#checkSystemUpstreams();
+      await this.#upstreams.check();
       this.#httpAddress = (await this.#http?.listen()) ?? null;
     } catch (error) {
       await this.stop();
       throw error;
     }
     this.#lookup.onChange(() => this.#poller.rebuild());
+    this.#kernel.start();
     this.#poller.start();
     log.info('started', {
       version: this.#version,
@@ -151,13 +165,14 @@ export class Daemon {
     this.#config = config;
     this.#options.log.setLevel(config.log.level);
     this.#forwardZones = forwardZones;
-    this.#systemCheckedAt = Number.NEGATIVE_INFINITY;
+    this.#upstreams.expire();
     this.#dns.configure(config.dns, this.#forwarding());
+    this.#kernel.configure(config);
     await this.#renewZone();
     const { masters, pollIntervalMs: intervalMs } = config.cluster;
     this.#poller.replan({ masters, intervalMs });
     const old = keepForwarder ? [oldClient] : [oldForwarder, oldClient];
-    await this.#closeAll(old.map((part) => () => part.close()));
+    await closeAll(this.#options.log, old);
     this.#metrics.countConfigReload('success');
     return fixed;
   }
@@ -173,30 +188,28 @@ export class Daemon {
   }
 
   async #shutDown(): Promise<boolean> {
-    const served = await this.#closeAll([
-      () => this.#poller.stop(),
-      () => this.#listeners.close(STOP_GRACE_MS),
-      () => this.#http?.close(STOP_GRACE_MS),
+    const { log } = this.#options;
+    const served = await closeAll(log, [
+      { close: () => this.#poller.stop() },
+      { close: () => this.#listeners.close(STOP_GRACE_MS) },
+      { close: () => this.#http?.close(STOP_GRACE_MS) },
     ]);
-    const parts = [this.#forwarder, this.#lookup, this.#client, this.#thread];
-    const rest = await this.#closeAll(parts.map((part) => () => part.close()));
+    const parts = [this.#forwarder, this.#lookup, this.#client, this.#thread, this.#kernel];
+    const rest = await closeAll(log, parts);
     return served && rest;
-  }
-
-  /** One part that fails does not keep the others from being closed. */
-  async #closeAll(closers: readonly (() => Promise<void> | void)[]): Promise<boolean> {
-    const results = await Promise.allSettled(closers.map(async (close) => close()));
-    const failed = results.filter((result) => result.status === 'rejected');
-    for (const { reason: err } of failed) this.#options.log.error('stop-failed', { err });
-    return failed.length === 0;
   }
 
   /** Settings of the zone may have changed, or the addresses in it. */
   async #renewZone(): Promise<void> {
     const zone = currentZoneSettings(this.#config, expand);
     if (this.#publisher.status === null) this.#publisher.reset(unreadyTable(zone));
-    await this.#thread.configure({ zone, pollIntervalMs: this.#config.cluster.pollIntervalMs });
+    await this.#thread.configure(this.#workerSettings(zone));
     this.#poller.rebuild();
+  }
+
+  #workerSettings(zone: ZoneSettings): WorkerSettings {
+    const { pollIntervalMs } = this.#config.cluster;
+    return { zone, pollIntervalMs, kernel: this.#kernel.isUsed };
   }
 
   status(): Status {
@@ -209,12 +222,14 @@ export class Daemon {
       config: () => this.#config,
       source: () => this.#poller.status(),
       generation: () => this.#publisher.status,
+      vips: () => this.#publisher.vips,
+      kernel: () => this.#kernel.status(),
       listeners: () => [
         ...this.#listeners.status(),
         ...(http === null ? [] : [{ ...http, protocol: 'http' as const, open: true, error: null }]),
       ],
       listening: () => this.#listeners.listening,
-      upstreams: () => this.#knownUpstreams().map(formatSocketAddress),
+      upstreams: () => this.#upstreams.known().map(formatSocketAddress),
     });
   }
 
@@ -252,33 +267,62 @@ export class Daemon {
 
   #createPoller(): Poller {
     const { clock, log } = this.#options;
-    const parts = {
-      fetchState: (...args: Parameters<MasterClient['fetchState']>) =>
-        this.#client.fetchState(...args),
-      read: (...args: Parameters<GenerationThread['read']>) => this.#thread.read(...args),
-      resolve: (...args: Parameters<HostLookup['resolve']>) => this.#lookup.resolve(...args),
-      build: (of: 'read' | 'built', hosts: ReadonlyMap<string, readonly string[]>) =>
-        this.#thread.build(of, hosts, this.#publisher.previous, Math.floor(clock.now() / 1000)),
-      publish: (...args: Parameters<Publisher['publish']>) => this.#publish(...args),
-      onPoll: (result: string, durationMs: number) => this.#metrics.observePoll(result, durationMs),
+    const parts: PollerParts = {
+      fetchState: (...args) => this.#client.fetchState(...args),
+      read: (chunks) => this.#thread.read(chunks),
+      resolve: (...args) => this.#lookup.resolve(...args),
+      build: (...args) => this.#build(...args),
+      publish: (...args) => this.#publish(...args),
+      onPoll: (...args) => this.#metrics.observePoll(...args),
     };
     const { masters, pollIntervalMs: intervalMs } = this.#config.cluster;
     return new Poller(parts, { masters, intervalMs }, { clock, log, random: Math.random });
   }
 
+  /** The first generation waits for the kernel, so that its VIPs have names at once. */
+  async #build(of: 'read' | 'built', hosts: HostTexts): Promise<BuildReport> {
+    const build = (what: 'read' | 'built'): Promise<BuildReport> => {
+      const { previous } = this.#publisher;
+      const nowSeconds = Math.floor(this.#options.clock.now() / 1000);
+      return this.#thread.build(what, hosts, previous, nowSeconds, this.#kernel.node());
+    };
+    const built = await build(of);
+    if (this.#publisher.status !== null || !this.#kernel.isUsed) return built;
+    this.#kernel.desire(built.kernelUpdate);
+    await this.#kernel.firstSync();
+    return build('built');
+  }
+
   #publish(...[read, built]: Parameters<Publisher['publish']>): void {
     const first = this.#publisher.status === null;
     this.#publisher.publish(read, built);
+    // Names go before the services behind them, and come after them.
+    this.#kernel.desire(built.kernelUpdate);
     this.#metrics.observeBuild('parse', read.parseMs);
     this.#metrics.observeBuild('build', built.buildMs);
     if (!built.changed && !first) return;
     this.#metrics.countGeneration();
-    const { serial, names, tasks, rejections } = this.#publisher.status!;
-    const fields = { serial, names, tasks, rejections, leader: formatHostPort(read.leader) };
-    this.#options.log.info('generation-published', fields);
-    if (rejections > 0) {
-      this.#options.log.debug('rejections', { total: rejections, first: built.firstRejections });
-    }
+    this.#publisher.log(this.#options.log, read, built);
+  }
+
+  #createKernel(): VipKernel {
+    const { clock, log } = this.#options;
+    return new VipKernel(this.#config, {
+      clock,
+      log,
+      start: (settings, onReport) =>
+        new KernelProcess({
+          settings,
+          clock,
+          log,
+          random: Math.random,
+          onReport,
+          requestWhole: () => this.#thread.kernelUpdate(this.#kernel.node()),
+        }),
+      nodeAddresses,
+      onProgrammed: () => this.#poller.rebuild(),
+      observe: (status, counters) => this.#metrics.observeKernel(status, counters),
+    });
   }
 
   #createDnsService(): DnsService {
@@ -324,9 +368,12 @@ export class Daemon {
       config: () => this.#config,
       status: () => this.status(),
       table: () => this.#publisher.table,
-      view: (request) => this.#thread.view(request),
+      view: (request) =>
+        request.kind === 'ipvs' || request.kind === 'ipvs-plan'
+          ? this.#kernel.view(request.kind)
+          : this.#thread.view(request),
       forwardZones: () => this.#forwardZones,
-      upstreams: () => this.#forwarding().upstreams(),
+      upstreams: () => this.#upstreams.current(),
     });
   }
 
@@ -343,44 +390,10 @@ export class Daemon {
   }
 
   #forwarding(): Forwarding {
-    const { enabled, upstreams } = this.#config.forward;
     return {
-      enabled,
+      enabled: this.#config.forward.enabled,
       zones: this.#forwardZones,
-      upstreams: upstreams === 'system' ? () => this.#systemUpstreams() : () => upstreams,
+      upstreams: () => this.#upstreams.current(),
     };
-  }
-
-  #knownUpstreams(): readonly SocketAddress[] {
-    const { upstreams } = this.#config.forward;
-    return upstreams === 'system' ? (this.#system?.upstreams ?? []) : upstreams;
-  }
-
-  #systemUpstreams(): readonly SocketAddress[] | Promise<readonly SocketAddress[]> {
-    const age = this.#options.clock.monotonic() - this.#systemCheckedAt;
-    if (age < RESOLV_CONF_CHECK_MS) return this.#knownUpstreams();
-    return this.#checkSystemUpstreams().then(() => this.#knownUpstreams());
-  }
-
-  async #checkSystemUpstreams(): Promise<void> {
-    const { enabled, upstreams: wanted } = this.#config.forward;
-    if (!enabled || wanted !== 'system') return;
-    this.#systemCheckedAt = this.#options.clock.monotonic();
-    const path = this.#options.resolvConf ?? '/etc/resolv.conf';
-    // A wildcard listener gets addresses later too, and asking one of them would be asking us.
-    const own = this.dnsAddresses();
-    const ownText = own.map(formatSocketAddress).join();
-    if (this.#system === null || ownText !== this.#systemOwn) {
-      this.#system = createSystemUpstreams(path, own);
-      this.#systemOwn = ownText;
-    }
-    const problemBefore = this.#system.problem;
-    const changed = await this.#system.refresh();
-    const { problem, upstreams } = this.#system;
-    const to = upstreams.map(formatSocketAddress);
-    if (changed) this.#options.log.info('upstreams-read', { path, to });
-    if (problem !== null && problem !== problemBefore) {
-      this.#options.log.warn('upstreams-unreadable', { problem });
-    }
   }
 }

@@ -1,12 +1,14 @@
 import type { Rejection } from '../core/base/rejection.ts';
 import type { HostPort } from '../core/config/config.ts';
-import type { ViewRequest } from '../core/ports.ts';
+import type { ViewRequest, VipStatus } from '../core/ports.ts';
 import type { ZoneSettings } from '../core/views/zone-view.ts';
 
 /** What the generation worker is given at its start. */
 export interface WorkerSettings {
   readonly zone: ZoneSettings;
   readonly pollIntervalMs: number;
+  /** Whether builds say what the kernel should hold. */
+  readonly kernel: boolean;
 }
 
 /** Host names and their addresses in text; a name that is missing is not known yet. */
@@ -33,8 +35,19 @@ export interface BuildReport {
   readonly agents: number;
   readonly tasks: number;
   readonly rejections: number;
+  readonly vips: VipStatus;
+  /** JSON of a `DesiredUpdate`; null: the kernel should hold what it did before. */
+  readonly kernelUpdate: Uint8Array<ArrayBuffer> | null;
   /** The first few, for the log. */
   readonly firstRejections: readonly Rejection[];
+}
+
+/** What a build needs to know of the node it is for. */
+export interface NodeView {
+  /** Addresses of this node: backends on it are reached differently. */
+  readonly addresses: readonly string[];
+  /** VIPs that the kernel balances, and that so have names; null: all. */
+  readonly programmed: readonly string[] | null;
 }
 
 export interface WorkerRequests {
@@ -50,8 +63,14 @@ export interface WorkerRequests {
       hosts: HostTexts;
       previous: SharedArrayBuffer | null;
       nowSeconds: number;
+      node: NodeView;
     };
     readonly out: BuildReport;
+  };
+  /** All that the kernel should hold, as a `DesiredUpdate`; null before the first build. */
+  readonly kernelUpdate: {
+    readonly in: NodeView;
+    readonly out: Uint8Array<ArrayBuffer> | null;
   };
   /** New settings, for the next `build`. */
   readonly configure: { readonly in: WorkerSettings; readonly out: null };

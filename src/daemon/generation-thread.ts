@@ -5,6 +5,7 @@ import type { Log, ViewRequest } from '../core/ports.ts';
 import type {
   BuildReport,
   HostTexts,
+  NodeView,
   ReadReport,
   WorkerMethod,
   WorkerReply,
@@ -55,8 +56,14 @@ export class GenerationThread {
     hosts: HostTexts,
     previous: SharedArrayBuffer | null,
     nowSeconds: number,
+    node: NodeView,
   ): Promise<BuildReport> {
-    return this.#call('build', { of, hosts, previous, nowSeconds }, 'worker-failed');
+    return this.#call('build', { of, hosts, previous, nowSeconds, node }, 'worker-failed');
+  }
+
+  /** All that the kernel should hold by the generation built last. */
+  kernelUpdate(node: NodeView): Promise<Uint8Array<ArrayBuffer> | null> {
+    return this.#call('kernelUpdate', node, 'worker-failed');
   }
 
   /** JSON text of a view on the generation built last. */

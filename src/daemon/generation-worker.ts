@@ -15,6 +15,8 @@ import type { ViewRequest } from '../core/ports.ts';
 import { enumerateView } from '../core/views/enumerate-view.ts';
 import { explainView } from '../core/views/explain-view.ts';
 import { axfrView, recordsView } from '../core/views/rest-view.ts';
+import { vipsView } from '../core/views/vips-view.ts';
+import { DesiredUpdates } from './desired-updates.ts';
 import type {
   BuildReport,
   ReadReport,
@@ -36,6 +38,7 @@ class GenerationWorker {
   #read: ReadSnapshot | null = null;
   #built: ReadSnapshot | null = null;
   #generation: Generation | null = null;
+  readonly #desired = new DesiredUpdates();
 
   constructor(settings: WorkerSettings) {
     this.#settings = settings;
@@ -47,6 +50,8 @@ class GenerationWorker {
         return this.#readState(call.in);
       case 'build':
         return this.#build(call.in);
+      case 'kernelUpdate':
+        return this.#generation && this.#desired.whole(this.#generation, call.in.addresses);
       case 'configure':
         this.#settings = call.in;
         return null;
@@ -72,7 +77,7 @@ class GenerationWorker {
     };
   }
 
-  #build({ of, hosts, previous, nowSeconds }: WorkerRequests['build']['in']): BuildReport {
+  #build({ of, hosts, previous, nowSeconds, node }: WorkerRequests['build']['in']): BuildReport {
     const read = of === 'read' ? this.#read : this.#built;
     if (read === null) throw new Error('the state is gone with the worker that read it');
     const start = performance.now();
@@ -84,12 +89,20 @@ class GenerationWorker {
       );
     }
     const before = previous === null ? null : new AnswerTable(previous);
-    const { zone } = this.#settings;
-    const store = this.#store;
-    const generation = nextGeneration(before, read, addresses, zone, nowSeconds, store);
+    const { zone, kernel } = this.#settings;
+    const programmed = node.programmed === null ? null : new Set(node.programmed);
+    const generation = nextGeneration(
+      before,
+      read,
+      addresses,
+      zone,
+      nowSeconds,
+      programmed,
+      this.#store,
+    );
     this.#built = read;
     this.#generation = generation;
-    const { snapshot, rejections } = generation;
+    const { snapshot, vips, rejections } = generation;
     return {
       table: generation.table.buffer,
       changed: generation.changed,
@@ -98,6 +111,12 @@ class GenerationWorker {
       agents: snapshot.agents.length,
       tasks: snapshot.taskCount,
       rejections: rejections.total,
+      vips: {
+        enabled: zone.vip.enabled,
+        services: vips.services.length,
+        digest: vips.digest,
+      },
+      kernelUpdate: kernel ? this.#desired.next(generation, node.addresses) : null,
       firstRejections: rejections.items.slice(0, REJECTIONS_REPORTED_MAX),
     };
   }
@@ -106,7 +125,7 @@ class GenerationWorker {
     const generation = this.#generation;
     if (generation === null) throw new Error('there is no state yet');
     const { zone, pollIntervalMs } = this.#settings;
-    const { table, snapshot, hosts, rejections } = generation;
+    const { table, snapshot, hosts, vips, programmed, rejections } = generation;
     switch (request.kind) {
       case 'axfr':
         return axfrView(table, zone, pollIntervalMs / 1000);
@@ -118,13 +137,19 @@ class GenerationWorker {
           notShown: rejections.total - rejections.items.length,
           rejections: rejections.items,
         };
+      case 'vips':
+        return vipsView(vips, zone.dns.domain, programmed);
       case 'enumerate':
       case 'explain': {
         const catalog = buildCatalog(snapshot, hosts, zone.names, new RejectionList());
+        const cluster = { catalog, vips, programmed };
         return request.kind === 'enumerate'
-          ? enumerateView(catalog, zone)
-          : explainView(table, catalog, zone, request.name);
+          ? enumerateView(cluster, zone)
+          : explainView(table, cluster, zone, request.name);
       }
+      case 'ipvs':
+      case 'ipvs-plan':
+        throw new Error('the kernel process renders this view');
     }
   }
 }
@@ -140,5 +165,15 @@ port.on('message', (call: WorkerCall) => {
     const message = error instanceof Error ? error.message : String(error);
     reply = { id: call.id, ok: false, message };
   }
-  port.postMessage(reply);
+  port.postMessage(reply, updatesIn(reply));
 });
+
+/** Memory in a reply that moves with it: tables of thousands of VIPs need not be copied. */
+function updatesIn(reply: WorkerReply): ArrayBuffer[] {
+  const out = reply.ok ? reply.out : null;
+  if (typeof out !== 'object' || out === null) return [];
+  const update = 'kernelUpdate' in out ? out.kernelUpdate : out;
+  return update instanceof Uint8Array && update.buffer instanceof ArrayBuffer
+    ? [update.buffer]
+    : [];
+}

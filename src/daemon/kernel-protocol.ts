@@ -1,5 +1,6 @@
+import type { ErrorCode } from '../core/base/daemon-error.ts';
 import type { Destination, VirtualService } from '../core/ipvs/table.ts';
-import type { KernelStatus } from '../core/ports.ts';
+import type { KernelStatus, TrafficCounters } from '../core/ports.ts';
 
 /** How the kernel process works; may change at run time, except the interface. */
 export interface KernelSettings {
@@ -46,5 +47,13 @@ export type KernelReply =
       readonly status: Omit<KernelStatus, 'restarts'>;
       /** VIP addresses that are programmed; null: as in the report before. */
       readonly programmed: readonly string[] | null;
+      /** Of all our services by `serviceKey`, for the metrics; absent: as in the report before. */
+      readonly counters?: ReadonlyMap<string, TrafficCounters>;
     }
-  | { readonly kind: 'view'; readonly id: number; readonly json: string };
+  | { readonly kind: 'view'; readonly id: number; readonly json: string }
+  | {
+      readonly kind: 'view-failed';
+      readonly id: number;
+      readonly code: ErrorCode;
+      readonly message: string;
+    };

@@ -1,5 +1,6 @@
+import { formatHostPort } from '../core/base/host-port.ts';
 import { AnswerTable, HEADER } from '../core/dns/answer-table.ts';
-import type { Clock, GenerationStatus } from '../core/ports.ts';
+import type { Clock, GenerationStatus, Log, VipStatus } from '../core/ports.ts';
 import type { BuildReport, ReadReport } from './generation-protocol.ts';
 
 /** Holds what is served now: the one cell that changes, swapped whole. */
@@ -7,6 +8,7 @@ export class Publisher {
   readonly #clock: Clock;
   #table: AnswerTable;
   #status: GenerationStatus | null = null;
+  #vips: VipStatus | null = null;
 
   /** `unready` is served until the first generation. */
   constructor(clock: Clock, unready: AnswerTable) {
@@ -24,6 +26,11 @@ export class Publisher {
     return this.#status;
   }
 
+  /** null before the first generation. */
+  get vips(): VipStatus | null {
+    return this.#vips;
+  }
+
   /** The served table if it holds a generation, to compare the next one with. */
   get previous(): SharedArrayBuffer | null {
     return this.#status === null ? null : this.#table.buffer;
@@ -31,6 +38,7 @@ export class Publisher {
 
   publish(read: ReadReport, built: BuildReport): void {
     if (built.changed || this.#status === null) this.#table = new AnswerTable(built.table);
+    this.#vips = built.vips;
     const { words } = this.#table;
     const now = new Date(this.#clock.now()).toISOString();
     this.#status = {
@@ -48,6 +56,15 @@ export class Publisher {
       buildMs: Math.round(built.buildMs * 10) / 10,
       tableBytes: this.#table.buffer.byteLength,
     };
+  }
+
+  /** Says what is served from now on. */
+  log(log: Log, { leader }: ReadReport, { firstRejections: first }: BuildReport): void {
+    if (this.#status === null) return;
+    const { serial, names, tasks, rejections } = this.#status;
+    const fields = { serial, names, tasks, rejections, leader: formatHostPort(leader) };
+    log.info('generation-published', fields);
+    if (rejections > 0) log.debug('rejections', { total: rejections, first });
   }
 
   /** Other zone settings make the served table wrong; until the next build `unready` says so. */

@@ -1,16 +1,20 @@
 import type { Config } from '../core/config/config.ts';
 
-/** Settings that are bound to open sockets, with their values. */
+/** Settings that are bound to open sockets or to what is in the kernel, with their values. */
 const FIXED: readonly { readonly path: string; readonly read: (config: Config) => unknown }[] = [
   { path: 'dns.enabled', read: ({ dns }) => dns.enabled },
   { path: 'dns.listen', read: ({ dns }) => dns.listen },
   { path: 'http.enabled', read: ({ http }) => http.enabled },
   { path: 'http.listen', read: ({ http }) => http.listen },
+  { path: 'vip.enabled', read: ({ vip }) => vip.enabled },
+  { path: 'kernel.enabled', read: ({ kernel }) => kernel.enabled },
+  { path: 'kernel.interface', read: ({ kernel }) => kernel.interface },
 ];
 
 /**
- * The configuration that a running daemon can take over: the wanted one, with listeners as they
- * are. `fixed` names the changes that wait for a restart.
+ * The configuration that a running daemon can take over: the wanted one, but listeners, whether there
+ * are VIPs, and whether and by which interface the kernel is used, as they are. `fixed` names the
+ * changes that wait for a restart.
  */
 export function keepFixedSettings(
   running: Config,
@@ -25,6 +29,12 @@ export function keepFixedSettings(
       ...wanted,
       dns: { ...wanted.dns, enabled, listen },
       http: { ...wanted.http, enabled: running.http.enabled, listen: running.http.listen },
+      vip: { ...wanted.vip, enabled: running.vip.enabled },
+      kernel: {
+        ...wanted.kernel,
+        enabled: running.kernel.enabled,
+        interface: running.kernel.interface,
+      },
     },
     fixed,
   };

@@ -3,9 +3,11 @@ import type { Config } from '../core/config/config.ts';
 import type {
   Clock,
   GenerationStatus,
+  KernelStatus,
   ListenerStatus,
   SourceStatus,
   Status,
+  VipStatus,
 } from '../core/ports.ts';
 
 /** What a status is put together from. */
@@ -18,6 +20,9 @@ export interface StatusParts {
   config(): Config;
   source(): SourceStatus;
   generation(): GenerationStatus | null;
+  /** null before the first generation. */
+  vips(): VipStatus | null;
+  kernel(): KernelStatus;
   listeners(): readonly ListenerStatus[];
   /** Whether every configured address is served; of a wildcard, one of its addresses. */
   listening(): boolean;
@@ -29,13 +34,16 @@ export interface StatusParts {
 const STALE_POLLS = 3;
 
 /**
- * The daemon's condition. `ready` means that our names are answered: an old state or a closed
- * address of a wildcard degrades, but a node must not lose its resolver because of that.
+ * The daemon's condition. `ready` means that our names are answered: an old state, a closed address
+ * of a wildcard or a kernel without IPVS degrades, but a node must not lose its resolver because of
+ * that.
  */
 export function statusOf(parts: StatusParts): Status {
   const config = parts.config();
   const source = parts.source();
   const generation = parts.generation();
+  const vips = parts.vips() ?? { enabled: config.vip.enabled, services: 0, digest: '' };
+  const kernel = parts.kernel();
   const listeners = parts.listeners();
   const closed = listeners.filter((listener) => !listener.open);
   const ready = generation !== null && parts.listening();
@@ -45,6 +53,7 @@ export function statusOf(parts: StatusParts): Status {
         `listener ${listener.protocol} ${formatSocketAddress(listener)} is not open: ${listener.error ?? ''}`,
     ),
     ...sourceReasons(source, generation),
+    ...(kernel.state === 'degraded' ? kernel.reasons : []),
   ];
   const { zones, enabled } = config.forward;
   return {
@@ -53,11 +62,13 @@ export function statusOf(parts: StatusParts): Status {
     startedAt: new Date(parts.startedAt.now).toISOString(),
     uptimeSeconds: Math.round((parts.clock.monotonic() - parts.startedAt.monotonic) / 1000),
     ready,
-    summary: summary(source, generation, reasons, enabled),
+    summary: summary({ source, generation, vips, reasons, forwards: enabled }),
     reasons,
     source,
     generation,
     listeners,
+    vips,
+    kernel,
     forwarding: {
       enabled,
       upstreams: parts.upstreams(),
@@ -81,18 +92,22 @@ function sourceReasons(source: SourceStatus, generation: GenerationStatus | null
   ];
 }
 
-function summary(
-  source: SourceStatus,
-  generation: GenerationStatus | null,
-  reasons: readonly string[],
-  forwards: boolean,
-): string {
+interface SummaryParts {
+  readonly source: SourceStatus;
+  readonly generation: GenerationStatus | null;
+  readonly vips: VipStatus;
+  readonly reasons: readonly string[];
+  readonly forwards: boolean;
+}
+
+function summary({ source, generation, vips, reasons, forwards }: SummaryParts): string {
   if (generation === null) {
     const others = forwards ? 'forwarded' : 'refused';
     return `Waiting for the first state: own names get SERVFAIL, others are ${others}.`;
   }
+  const balanced = vips.enabled ? ` and ${vips.services} VIPs` : '';
   const facts =
-    `Serving ${generation.names} names of ${generation.tasks} tasks ` +
+    `Serving ${generation.names} names of ${generation.tasks} tasks${balanced} ` +
     `from ${source.leader ?? 'unknown'}, state ${Math.round(source.ageSeconds ?? 0)} s old`;
   const trouble = reasons.length > 0 ? `; ${reasons[0]!}` : '';
   return `${facts}, ${generation.rejections} rejections${trouble}.`;

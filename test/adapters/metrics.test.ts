@@ -5,7 +5,12 @@ import { Histogram, Registry } from 'prom-client';
 import { createMetrics } from '../../src/adapters/metrics.ts';
 import type { Metrics } from '../../src/adapters/metrics.ts';
 import { HistogramTally } from '../../src/adapters/metrics/tally.ts';
-import type { DnsObservation, Status } from '../../src/core/ports.ts';
+import type {
+  DnsObservation,
+  KernelStatus,
+  Status,
+  TrafficCounters,
+} from '../../src/core/ports.ts';
 import { STATUS } from './http/test-api.ts';
 
 const create = (): Metrics => createMetrics({ version: '1.2.3', nodeVersion: 'v20.20.2' });
@@ -161,6 +166,16 @@ const STATUS_SAMPLES: Readonly<Record<string, number>> = {
   hoplite_generation_agents: 40,
   hoplite_generation_frameworks: 3,
   hoplite_generation_rejections: 2,
+  hoplite_vip_services: 120,
+  hoplite_ipvs_vips: 121,
+  hoplite_ipvs_services: 150,
+  hoplite_ipvs_destinations: 900,
+  hoplite_ipvs_weight_zero_destinations: 12,
+  hoplite_ipvs_draining_destinations: 3,
+  hoplite_ipvs_sysctls_wrong: 1,
+  hoplite_kernel_process_restarts_total: 1,
+  'hoplite_kernel_state{state="synced"}': 1,
+  'hoplite_kernel_state{state="degraded"}': 0,
 };
 
 test('S06: the age of the state and the readiness are read from the status at each scrape', async () => {
@@ -191,8 +206,8 @@ test('what there is no value for yet is absent instead of 0', async () => {
   const samples = await scrape(metrics);
   assert.equal(samples.get('hoplite_ready'), 0);
   for (const name of Object.keys(STATUS_SAMPLES)) {
-    const shown = name === 'hoplite_ready' || name.endsWith('_failures');
-    assert.equal(samples.has(name), shown, name);
+    const missing = name.startsWith('hoplite_generation_') || /_(age_seconds|bytes)$/.test(name);
+    assert.equal(samples.has(name), !missing, name);
   }
 });
 
@@ -256,4 +271,149 @@ test('two sets of metrics do not share a registry', async () => {
   const [first, second] = [create(), create()];
   first.countGeneration();
   assert.equal((await scrape(second)).get('hoplite_generations_published_total'), 0);
+});
+
+test('a kernel that is left alone has a state and no sizes', async () => {
+  const metrics = create();
+  let status: Status = STATUS;
+  metrics.readStatusFrom(() => status);
+  await scrape(metrics);
+  status = {
+    ...STATUS,
+    vips: { ...STATUS.vips, enabled: false },
+    kernel: { ...STATUS.kernel, state: 'off' },
+  };
+  const samples = await scrape(metrics);
+  assert.equal(samples.get('hoplite_kernel_state{state="off"}'), 1);
+  assert.equal(samples.get('hoplite_kernel_state{state="synced"}'), 0);
+  assert.equal(samples.has('hoplite_ipvs_services'), false);
+  assert.equal(samples.has('hoplite_vip_services'), false);
+});
+
+const report = (parts: Partial<KernelStatus>): KernelStatus => ({
+  ...STATUS.kernel,
+  changes: 0,
+  driftRepaired: 0,
+  errors: {},
+  restarts: 0,
+  ...parts,
+});
+
+test('changes, repairs and errors grow on over restarts of the kernel process', async () => {
+  const metrics = create();
+  const counts = async (): Promise<(number | undefined)[]> => {
+    const samples = await scrape(metrics);
+    return [
+      samples.get('hoplite_ipvs_changes_total'),
+      samples.get('hoplite_ipvs_drift_repaired_total'),
+      samples.get('hoplite_ipvs_errors_total{errno="EPERM"}'),
+    ];
+  };
+  assert.deepEqual(await counts(), [0, 0, undefined]);
+  metrics.observeKernel(report({ changes: 100, driftRepaired: 2, errors: { EPERM: 3 } }));
+  metrics.observeKernel(report({ changes: 110, driftRepaired: 2, errors: { EPERM: 3 } }));
+  assert.deepEqual(await counts(), [110, 2, 3]);
+  // The new process has done more than the old one ever said.
+  metrics.observeKernel(report({ changes: 200, restarts: 1 }));
+  assert.deepEqual(await counts(), [310, 2, 3]);
+  metrics.observeKernel(report({ changes: 205, errors: { EPERM: 1 }, restarts: 1 }));
+  assert.deepEqual(await counts(), [315, 2, 4]);
+  // A count that falls for another reason does not make ours fall.
+  metrics.observeKernel(report({ changes: 1, driftRepaired: 1, restarts: 1 }));
+  assert.deepEqual(await counts(), [316, 3, 4]);
+});
+
+test('errno labels are bounded', async () => {
+  const metrics = create();
+  const errors = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`E${n}`, 1]));
+  metrics.observeKernel(report({ errors }));
+  const samples = await scrape(metrics);
+  assert.equal(seriesOf(samples, 'hoplite_ipvs_errors_total').length, 33);
+  assert.equal(samples.get('hoplite_ipvs_errors_total{errno="other"}'), 68);
+});
+
+test('each comparison with the kernel is observed once, however often it is reported', async () => {
+  const metrics = create();
+  const first = report({ lastSyncAt: '2026-11-21T09:00:00.000Z', syncMs: 40 });
+  metrics.observeKernel(report({ lastSyncAt: null, syncMs: null }));
+  metrics.observeKernel(first);
+  metrics.observeKernel({ ...first, draining: 1 });
+  metrics.observeKernel({ ...first, lastSyncAt: '2026-11-21T09:00:30.000Z', syncMs: 60 });
+  const samples = await scrape(metrics);
+  assert.equal(samples.get('hoplite_ipvs_sync_duration_seconds_count'), 2);
+  assert.ok(Math.abs(samples.get('hoplite_ipvs_sync_duration_seconds_sum')! - 0.1) < 1e-9);
+});
+
+const traffic = (connections: number, bytesIn = 0, bytesOut = 0): TrafficCounters => ({
+  connections,
+  packetsIn: 0,
+  packetsOut: 0,
+  bytesIn,
+  bytesOut,
+});
+
+const connectionsOf = (vip: string, protocol = 'tcp', port = '80'): string =>
+  `hoplite_vip_connections_total{vip="${vip}",protocol="${protocol}",port="${port}"}`;
+
+test('traffic is counted by VIP, protocol and port; catch-all services have none', async () => {
+  const metrics = create();
+  const counters = new Map([
+    ['tcp 10.208.0.1:80', traffic(5, 600, 7000)],
+    ['udp [fd01:c::1]:53', traffic(8, 90, 10)],
+    ['tcp 10.208.0.1:0', traffic(0)],
+  ]);
+  metrics.observeKernel(report({}), counters);
+  // A report without counters says nothing about them.
+  metrics.observeKernel(report({}));
+  const samples = await scrape(metrics);
+  assert.equal(samples.get(connectionsOf('10.208.0.1')), 5);
+  assert.equal(samples.get(connectionsOf('fd01:c::1', 'udp', '53')), 8);
+  assert.equal(seriesOf(samples, 'hoplite_vip_connections_total').length, 2);
+  const labels = 'vip="10.208.0.1",protocol="tcp",port="80"';
+  assert.equal(samples.get(`hoplite_vip_received_bytes_total{${labels}}`), 600);
+  assert.equal(samples.get(`hoplite_vip_sent_bytes_total{${labels}}`), 7000);
+});
+
+test('traffic grows on when the kernel counts anew, and goes with its service', async () => {
+  const metrics = create();
+  const see = async (entries: Readonly<Record<string, number>>): Promise<Samples> => {
+    const counters = Object.entries(entries).map(
+      ([vip, count]) => [`tcp ${vip}:80`, traffic(count)] as const,
+    );
+    metrics.observeKernel(report({}), new Map(counters));
+    return scrape(metrics);
+  };
+  await see({ '10.208.0.1': 100, '10.208.0.2': 1 });
+  const zeroed = await see({ '10.208.0.1': 30, '10.208.0.2': 1 });
+  assert.equal(zeroed.get(connectionsOf('10.208.0.1')), 130);
+  // Missing from one dump only: a race with other changes.
+  const raced = await see({ '10.208.0.1': 31 });
+  assert.equal(raced.get(connectionsOf('10.208.0.2')), 1);
+  const back = await see({ '10.208.0.1': 32, '10.208.0.2': 4 });
+  assert.equal(back.get(connectionsOf('10.208.0.2')), 4);
+  await see({ '10.208.0.1': 32 });
+  const gone = await see({ '10.208.0.1': 32 });
+  assert.equal(gone.has(connectionsOf('10.208.0.2')), false);
+});
+
+test('the busiest VIPs have series of their own, all others share one that never falls', async () => {
+  const metrics = create();
+  const counters = new Map<string, TrafficCounters>();
+  for (let n = 0; n < 1500; n++) {
+    counters.set(`tcp 10.208.${n >> 8}.${n & 255}:80`, traffic(n));
+  }
+  metrics.observeKernel(report({}), counters);
+  const samples = await scrape(metrics);
+  const series = seriesOf(samples, 'hoplite_vip_connections_total');
+  assert.equal(series.length, 1001);
+  assert.equal(samples.get(connectionsOf('10.208.5.219')), 1499);
+  const others = connectionsOf('other', 'other', 'other');
+  assert.equal(samples.get(others), (499 * 500) / 2);
+  // One of the shared ones overtakes all: it stays where it is, and one that leaves takes nothing.
+  counters.set('tcp 10.208.0.1:80', traffic(10_001)).delete('tcp 10.208.0.2:80');
+  metrics.observeKernel(report({}), counters);
+  metrics.observeKernel(report({}), counters);
+  const later = await scrape(metrics);
+  assert.equal(later.get(others), (499 * 500) / 2 + 10_000);
+  assert.equal(seriesOf(later, 'hoplite_vip_connections_total').length, 1001);
 });

@@ -11,9 +11,12 @@ import { clusters, stateOf } from '../support/arbitraries.ts';
 import { answer, ip } from '../support/small-zone.ts';
 import {
   agent,
+  discovery,
   framework,
+  labelled,
   masterState,
   marathonState,
+  port,
   publish,
   settings,
   type SettingsChange,
@@ -28,15 +31,16 @@ interface Step {
   readonly now?: number;
   readonly hosts?: HostAddresses;
   readonly change?: SettingsChange;
+  readonly programmed?: ReadonlySet<string> | null;
   readonly scratch?: RecordStore;
 }
 
 function next(state: unknown, step: Step = {}): Generation {
-  const { previous = null, now = NOW, hosts = new Map(), change = {} } = step;
+  const { previous = null, now = NOW, hosts = new Map(), change = {}, programmed = null } = step;
   const rejections = new RejectionList();
   const read = { snapshot: snapshotOf(state, rejections), rejections };
   const scratch = step.scratch ?? new RecordStore(() => undefined);
-  return nextGeneration(previous, read, hosts, settings(change), now, scratch);
+  return nextGeneration(previous, read, hosts, settings(change), now, programmed, scratch);
 }
 
 /** Addresses that a table answers for a name. */
@@ -115,6 +119,53 @@ test('other settings are a change', () => {
   const first = next(state);
   const change = { soa: { minimumSeconds: 7 } };
   assert.equal(next(state, { previous: first.table, change }).changed, true);
+});
+
+test('a VIP that the kernel balances from now on is a change, and so is one that it lost', () => {
+  const declared = discovery('web', labelled(port(80, 'tcp'), { VIP_0: '/web:80' }));
+  const state = marathonState(task('x', { discovery: declared }));
+  const change: SettingsChange = { vip: { enabled: true, aliasDomains: ['prod.test'] } };
+  const none = next(state, { change, programmed: new Set() });
+  const vip = none.vips.services[0]?.ipv4?.text ?? '';
+  const qname = 'web.marathon.l4lb.prod.test.';
+  assert.equal(answer(none.table, { qname }).rcode, RCODE.NXDOMAIN);
+  const programmed = new Set([vip]);
+  const some = next(state, { change, programmed, previous: none.table, now: NOW + 1 });
+  assert.deepEqual(
+    [some.changed, some.programmed, addresses(some.table, qname).length],
+    [true, programmed, 1],
+  );
+  const again = next(state, { change, programmed: new Set([vip]), previous: some.table });
+  assert.deepEqual([again.changed, again.table], [false, some.table]);
+  const lost = next(state, { change, programmed: new Set(), previous: some.table });
+  assert.equal(lost.changed, true);
+  for (const qtype of [TYPE.A, TYPE.SRV]) {
+    for (const name of [qname, '_web._tcp.marathon.l4lb.mesos.']) {
+      assert.equal(answer(lost.table, { qname: name, qtype }).rcode, RCODE.NXDOMAIN);
+    }
+  }
+});
+
+test('every zone has the serial of the generation', () => {
+  const change: SettingsChange = { vip: { enabled: true, aliasDomains: ['prod.test'] } };
+  const { table } = next(marathonState(), { change });
+  for (const qname of [
+    'mesos.',
+    'l4lb.prod.test.',
+    '208.10.in-addr.arpa.',
+    'x.223.10.in-addr.arpa.',
+  ]) {
+    const { answer: found, authority } = answer(table, { qname, qtype: TYPE.SOA });
+    assert.ok([...found, ...authority][0]?.data.includes(NOW.toString(16)), qname);
+  }
+});
+
+test('before the first state all zones fail, not only our own domain', () => {
+  const vip = { enabled: true, aliasDomains: ['prod.test'] };
+  const unready = unreadyTable(settings({ vip }));
+  for (const qname of ['x.l4lb.prod.test.', '4.3.208.10.in-addr.arpa.']) {
+    assert.equal(answer(unready, { qname }).rcode, RCODE.SERVFAIL);
+  }
 });
 
 test('rejections are those of the state, of the catalog and of the names, in this order', () => {

@@ -13,6 +13,7 @@ import { GenerationThread } from '../../src/daemon/generation-thread.ts';
 import { daemonConfig } from '../support/daemon-config.ts';
 import { clusterState, framework, task } from '../support/scripted-master.ts';
 import { inTime } from '../support/wait-until.ts';
+import { ANY_NODE } from '../support/build-report.ts';
 
 const MASTER = { pid: 'master@10.0.0.9:5050' };
 const NOW_SECONDS = 1_700_000_000;
@@ -30,7 +31,7 @@ function settings(ttlSeconds = 5, domain = 'mesos') {
     cluster: { masters: ['10.0.0.9:5050'] },
     dns: { ttlSeconds, domain },
   });
-  return { zone: zoneSettings(config, []), pollIntervalMs: 30_000 };
+  return { zone: zoneSettings(config, []), pollIntervalMs: 30_000, kernel: false };
 }
 
 async function startThread(t: TestContext): Promise<Running> {
@@ -67,7 +68,7 @@ async function serve(
   previous: SharedArrayBuffer | null = null,
 ): Promise<BuildReport> {
   await thread.read(chunksOf(state));
-  return thread.build('read', NO_HOSTS, previous, NOW_SECONDS);
+  return thread.build('read', NO_HOSTS, previous, NOW_SECONDS, ANY_NODE);
 }
 
 const hosts = ({ table }: BuildReport, name: string): string[] =>
@@ -95,7 +96,7 @@ describe('the generation thread', () => {
       pieces.every(({ length }) => length === 0),
       'the pieces have moved',
     );
-    const built = await thread.build('read', NO_HOSTS, null, NOW_SECONDS);
+    const built = await thread.build('read', NO_HOSTS, null, NOW_SECONDS, ANY_NODE);
     assert.deepEqual(hosts(built, 'web.marathon.mesos'), ['10.0.0.1']);
     assert.deepEqual([built.changed, built.tasks, built.rejections], [true, 1, 0]);
     assert.equal(new AnswerTable(built.table).serial, NOW_SECONDS);
@@ -130,7 +131,7 @@ describe('the generation thread', () => {
     const { thread } = await startThread(t);
     const first = await serve(thread, stateOf('web'));
     await thread.read(chunksOf(JSON.stringify(clusterState(MASTER))));
-    const again = await thread.build('built', NO_HOSTS, first.table, NOW_SECONDS + 1);
+    const again = await thread.build('built', NO_HOSTS, first.table, NOW_SECONDS + 1, ANY_NODE);
     assert.deepEqual(hosts(again, 'web.marathon.mesos'), ['10.0.0.1']);
     assert.equal(again.changed, false);
   });
@@ -139,7 +140,7 @@ describe('the generation thread', () => {
     const { thread } = await startThread(t);
     const first = await serve(thread, stateOf('web'));
     await thread.configure(settings(60, 'dcos'));
-    const again = await thread.build('built', NO_HOSTS, first.table, NOW_SECONDS);
+    const again = await thread.build('built', NO_HOSTS, first.table, NOW_SECONDS, ANY_NODE);
     assert.equal(again.changed, true);
     assert.deepEqual(hosts(again, 'web.marathon.dcos'), ['10.0.0.1']);
     assert.equal(new AnswerTable(again.table).serial, NOW_SECONDS + 1);
@@ -161,7 +162,7 @@ describe('the generation thread', () => {
     await inTime('the failure', failed);
     // What the dead worker had read is gone: only a new state can be built.
     await assert.rejects(
-      thread.build('built', NO_HOSTS, first.table, NOW_SECONDS),
+      thread.build('built', NO_HOSTS, first.table, NOW_SECONDS, ANY_NODE),
       failsWith('worker-failed', /gone with the worker/),
     );
     const second = await serve(thread, stateOf('web', 'api'), first.table);

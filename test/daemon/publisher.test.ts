@@ -10,6 +10,7 @@ import { Publisher } from '../../src/daemon/publisher.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { daemonConfig } from '../support/daemon-config.ts';
 import { clusterState, framework, task } from '../support/scripted-master.ts';
+import { NO_VIPS } from '../support/build-report.ts';
 
 const SETTINGS = zoneSettings(daemonConfig({ cluster: { masters: ['10.0.0.9:5050'] } }), []);
 const NOW_SECONDS = 1_700_000_000;
@@ -46,6 +47,8 @@ function built(publisher: Publisher, ...names: readonly string[]): BuildReport {
     agents: 1,
     tasks: names.length,
     rejections: 0,
+    vips: NO_VIPS,
+    kernelUpdate: null,
     firstRejections: [],
   };
 }

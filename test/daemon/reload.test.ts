@@ -86,6 +86,27 @@ describe('a reload', () => {
     assert.deepEqual(keepFixedSettings(running, running).fixed, []);
   });
 
+  test('keeps the kernel as it is used, and takes all else of VIPs over', () => {
+    const cluster = { masters: ['192.0.2.1'] };
+    const running = daemonConfig({ cluster });
+    const wanted = daemonConfig({
+      cluster,
+      vip: { pool: ['172.20.0.0/16'], scheduler: 'rr', auto: true },
+      kernel: {
+        enabled: true,
+        interface: 'vips',
+        nodeAddress: { ipv4: '192.0.2.7' },
+        drainSeconds: 5,
+        sysctls: 'report',
+        snat: true,
+      },
+    });
+    const { config, fixed } = keepFixedSettings(running, wanted);
+    assert.deepEqual(fixed, ['kernel.enabled', 'kernel.interface']);
+    assert.deepEqual(config.vip, wanted.vip);
+    assert.deepEqual(config.kernel, { ...wanted.kernel, enabled: false, interface: 'hoplite0' });
+  });
+
   test('leaves the sockets alone and reports it', async (t) => {
     const { daemon, reload } = await startServing(t);
     const fixed = await reload({ dns: { listen: ['127.0.0.2:0'] }, http: { enumeration: false } });

@@ -7,6 +7,7 @@ import type { LogFields } from '../../src/core/ports.ts';
 import type { BuildReport, HostTexts, ReadReport } from '../../src/daemon/generation-protocol.ts';
 import { type FetchedState, Poller, type PollerParts } from '../../src/daemon/poller.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
+import { NO_VIPS } from '../support/build-report.ts';
 
 export const INTERVAL_MS = 30_000;
 
@@ -77,6 +78,8 @@ const BUILT: BuildReport = {
   agents: 1,
   tasks: 1,
   rejections: 0,
+  vips: NO_VIPS,
+  kernelUpdate: null,
   firstRejections: [],
 };
 

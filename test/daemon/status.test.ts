@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type {
   GenerationStatus,
+  KernelStatus,
   ListenerStatus,
   SourceStatus,
   Status,
+  VipStatus,
 } from '../../src/core/ports.ts';
 import { statusOf } from '../../src/daemon/status.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
@@ -57,12 +59,34 @@ const ERROR = {
   at: '2026-01-01T00:00:00.000Z',
 };
 
+const VIPS: VipStatus = { enabled: true, services: 12, digest: '5f0c6e1d' };
+
+const KERNEL: KernelStatus = {
+  state: 'synced',
+  reasons: [],
+  lastSyncAt: '2026-01-01T00:00:00.000Z',
+  syncMs: 3,
+  programmed: 12,
+  services: 24,
+  destinations: 60,
+  weightZero: 0,
+  draining: 0,
+  changes: 96,
+  driftRepaired: 0,
+  errors: {},
+  source: { ipv4: '10.0.0.7', ipv6: null },
+  sysctls: [],
+  restarts: 0,
+};
+
 interface Parts {
   readonly source?: Partial<SourceStatus>;
   readonly generation?: GenerationStatus | null;
   readonly listeners?: readonly ListenerStatus[];
   readonly listening?: boolean;
   readonly forward?: object;
+  readonly vips?: VipStatus | null;
+  readonly kernel?: Partial<KernelStatus>;
 }
 
 const FORWARD = {
@@ -72,7 +96,7 @@ const FORWARD = {
 
 function status(parts: Parts = {}): Status {
   const { source = {}, generation = GENERATION, listeners = [OPEN], forward = FORWARD } = parts;
-  const { listening = true } = parts;
+  const { listening = true, vips = VIPS, kernel = {} } = parts;
   const clock = new ManualClock();
   clock.advance(3_600_400);
   return statusOf({
@@ -83,6 +107,8 @@ function status(parts: Parts = {}): Status {
     config: () => daemonConfig({ cluster: { masters: ['10.0.0.9:5050'] }, forward }),
     source: () => ({ ...SOURCE, ...source }),
     generation: () => generation,
+    vips: () => vips,
+    kernel: () => ({ ...KERNEL, ...kernel }),
     listeners: () => listeners,
     listening: () => listening,
     upstreams: () => ['10.0.0.2:53'],
@@ -97,7 +123,7 @@ describe('the status', () => {
     assert.deepEqual([ready, reasons], [true, []]);
     assert.equal(
       summary,
-      'Serving 1842 names of 411 tasks from 10.0.0.9:5050, state 4 s old, 2 rejections.',
+      'Serving 1842 names of 411 tasks and 12 VIPs from 10.0.0.9:5050, state 4 s old, 2 rejections.',
     );
     assert.deepEqual([startedAt, uptimeSeconds], ['2026-01-01T00:00:00.000Z', 3600]);
     assert.deepEqual(forwarding, {
@@ -134,7 +160,7 @@ describe('the status', () => {
     assert.deepEqual(reasons, [`the state is 91 s old, 5 polls failed: ${ERROR.message}`]);
     assert.equal(
       summary,
-      'Serving 1842 names of 411 tasks from 10.0.0.9:5050, state 91 s old, 2 rejections; ' +
+      'Serving 1842 names of 411 tasks and 12 VIPs from 10.0.0.9:5050, state 91 s old, 2 rejections; ' +
         `the state is 91 s old, 5 polls failed: ${ERROR.message}.`,
     );
   });
@@ -161,5 +187,32 @@ describe('the status', () => {
     assert.equal(reasons[0], 'listener udp [fd00::1]:53 is not open: the address is in use');
     assert.match(reasons[1] ?? '', /^the state is 500 s old/);
     assert.match(summary, /; listener udp \[fd00::1\]:53 is not open: the address is in use\.$/);
+  });
+
+  test('shows VIPs and kernel as they are, and no VIPs where there are none', () => {
+    const { vips, kernel } = status();
+    assert.deepEqual([vips, kernel], [VIPS, KERNEL]);
+    const without = status({ vips: { ...VIPS, enabled: false }, kernel: { state: 'off' } });
+    assert.match(without.summary, /^Serving 1842 names of 411 tasks from /);
+    assert.deepEqual(without.reasons, []);
+    const early = status({ source: WAITING, generation: null, vips: null });
+    assert.deepEqual(early.vips, { enabled: true, services: 0, digest: '' });
+  });
+
+  test('with a degraded kernel is still ready, and says why after what hits names', () => {
+    const reason = 'no CAP_NET_ADMIN in the host user namespace';
+    const kernel = { state: 'degraded', reasons: [reason, 'and more'] } as const;
+    const { ready, reasons, summary } = status({ kernel });
+    assert.deepEqual([ready, reasons], [true, [reason, 'and more']]);
+    assert.ok(summary.endsWith(`2 rejections; ${reason}.`), summary);
+    const stale = status({ kernel, source: { ageSeconds: 500 } });
+    assert.match(stale.reasons[0] ?? '', /^the state is 500 s old/);
+    assert.deepEqual(stale.reasons.slice(1), [reason, 'and more']);
+  });
+
+  test('leaves out what was wrong with a kernel that is right again', () => {
+    for (const state of ['starting', 'synced', 'off'] as const) {
+      assert.deepEqual(status({ kernel: { state, reasons: ['over'] } }).reasons, [], state);
+    }
   });
 });

@@ -12,7 +12,15 @@ import { missingTools, toolPath } from '../support/tools.ts';
 
 const STATE = projectPath(SMALL_STATE_FILE);
 const ZONE = readProjectFile('test/e2e/fixtures/small-state.zone');
-const COMMANDS = ['serve', 'demo', 'check-config', 'show-records'];
+const COMMANDS = [
+  'serve',
+  'demo',
+  'check-config',
+  'show-records',
+  'show-vips',
+  'show-plan',
+  'cleanup',
+];
 
 function fileWith(t: Cleanup, content: unknown): string {
   const file = join(scratchFolder(t), 'file.json');
@@ -65,6 +73,9 @@ suite('hoplite', () => {
     ['check-config takes one FILE', 'check-config'],
     ['check-config takes one FILE', 'check-config', 'a', 'b'],
     ['show-records needs --state FILE', 'show-records'],
+    ['show-vips needs --state FILE', 'show-vips', '--json'],
+    ['show-plan needs --state FILE', 'show-plan', '--ipvsadm'],
+    ["Unexpected argument 'all'", 'cleanup', 'all'],
     ['--dns-port takes a port from 0 to 65535', 'demo', '--dns-port', '65536'],
     ['--http-port takes a port from 0 to 65535', 'demo', '--http-port', 'x'],
   ] as const) {
@@ -143,8 +154,9 @@ suite('hoplite check-config', () => {
         );
       }
       // The daemon says the same, and so do the other commands that read one.
-      for (const command of [['serve'], ['show-records', '--state', STATE]]) {
-        const run = await runCli([...command, '--config', file]);
+      for (const command of COMMANDS.filter((name) => !['demo', 'check-config'].includes(name))) {
+        const state = command.startsWith('show-') ? ['--state', STATE] : [];
+        const run = await runCli([command, ...state, '--config', file]);
         assert.deepEqual([run.status, run.stdout, run.stderr], [78, '', check.stderr]);
       }
     });

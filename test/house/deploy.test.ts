@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
+import { NATIVE_KEYS } from '../../src/core/config/native-keys.ts';
 import { projectPath, readProjectFile } from '../support/project.ts';
 
 /** `Key=value` lines of a unit file in order, comments and section names left out. */
@@ -23,10 +24,12 @@ const UNIT_WANTED: Readonly<Record<string, readonly string[]>> = {
   Restart: ['always'],
   StartLimitIntervalSec: ['0'],
   LimitNOFILE: ['65536'],
-  CapabilityBoundingSet: ['CAP_NET_BIND_SERVICE'],
-  AmbientCapabilities: ['CAP_NET_BIND_SERVICE'],
+  CapabilityBoundingSet: ['CAP_NET_BIND_SERVICE CAP_NET_ADMIN'],
+  AmbientCapabilities: ['CAP_NET_BIND_SERVICE CAP_NET_ADMIN'],
   NoNewPrivileges: ['yes'],
   ProtectSystem: ['strict'],
+  ReadWritePaths: ['-/proc/sys/net/ipv4/vs'],
+  After: ['network-online.target systemd-modules-load.service'],
   RestrictAddressFamilies: ['AF_INET AF_INET6 AF_UNIX AF_NETLINK'],
   Before: ['nss-lookup.target'],
 };
@@ -48,6 +51,14 @@ test('hoplite.service sets nothing that Node or port 53 cannot live with', () =>
     unit.map(([key]) => key).filter((key) => forbidden.includes(key)),
     [],
   );
+});
+
+test('modules-load.conf names IPVS first, then the schedulers that hoplite always needs', () => {
+  const modules = readProjectFile('deploy/modules-load.conf')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  const { default: scheduler } = NATIVE_KEYS['vip.scheduler'];
+  assert.deepEqual(modules, ['ip_vs', `ip_vs_${scheduler}`, 'ip_vs_rr']);
 });
 
 /** Instructions of a Dockerfile, continuation lines joined. */

@@ -16,6 +16,7 @@ function runTests(
   tests: Readonly<Record<string, string>>,
   args: readonly string[],
   ci = 'false',
+  tools?: string,
 ): Run {
   const project = mkdtempSync(join(tmpdir(), 'hoplite-runner-'));
   const write = (path: string, text: string): void => {
@@ -28,6 +29,10 @@ function runTests(
     for (const [path, code] of Object.entries(tests)) {
       write(`test/${path}.test.ts`, '');
       write(`dist/test/${path}.test.js`, `import { test } from 'node:test';\n${code}`);
+    }
+    if (tools !== undefined) {
+      mkdirSync(join(project, 'dist/test/support'), { recursive: true });
+      writeFileSync(join(project, 'dist/test/support/tools.js'), tools);
     }
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
@@ -85,6 +90,20 @@ test('--fast leaves e2e out, and a pattern everything else', () => {
   const tests = { 'core/a': PASSING, 'core/b': FAILING, 'e2e/c': FAILING };
   const { status, output } = runTests(tests, ['--fast', 'core/a', 'e2e']);
   assert.equal(status, 0, output);
+});
+
+test('tests for a kernel of their own are run by their e2e test alone', () => {
+  const runner = `test('runs ' + process.env.HOPLITE_KERNEL_TESTS, () => {});`;
+  const tests = { 'kernel/a': FAILING, 'kernel/b': FAILING, 'e2e/kernel': runner };
+  // What is missing is not installed: the project has no list of programs.
+  const tools = 'export const missingPackages = () => [];';
+  const all = runTests(tests, ['kernel'], 'false', tools);
+  assert.equal(all.status, 0, all.output);
+  assert.match(all.output, /runs test\/kernel\/a\.test\.ts test\/kernel\/b\.test\.ts/);
+  const one = runTests(tests, ['test/kernel/b'], 'false', tools);
+  assert.match(one.output, /runs test\/kernel\/b\.test\.ts/);
+  const fast = runTests({ ...tests, 'core/kernel': PASSING }, ['--fast', 'kernel']);
+  assert.equal(fast.status, 0, fast.output);
 });
 
 test('a test that was not compiled is an error', () => {

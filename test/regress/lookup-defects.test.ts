@@ -11,6 +11,7 @@ import { ManualClock } from '../adapters/manual-clock.ts';
 import { daemonConfig } from '../support/daemon-config.ts';
 import { agent, clusterState, framework, task } from '../support/scripted-master.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { ANY_NODE } from '../support/build-report.ts';
 
 const MASTER = { host: '10.0.0.9', port: 5050 };
 const INTERVAL_MS = 30_000;
@@ -42,7 +43,7 @@ function startPipeline(t: TestContext) {
   const silent = (): void => undefined;
   const log = { debug: silent, info: silent, warn: silent, error: silent };
   const zone = zoneSettings(daemonConfig({ cluster: { masters: ['10.0.0.9:5050'] } }), []);
-  const thread = new GenerationThread({ zone, pollIntervalMs: INTERVAL_MS }, log);
+  const thread = new GenerationThread({ zone, pollIntervalMs: INTERVAL_MS, kernel: false }, log);
   const publisher = new Publisher(clock, unreadyTable(zone));
   const lookup = createHostLookup({ clock, lookup: resolver.lookup });
   const state = JSON.stringify(
@@ -65,7 +66,7 @@ function startPipeline(t: TestContext) {
         return lookup.resolve(names, waitMs);
       },
       build: (of, hosts) =>
-        thread.build(of, hosts, publisher.previous, Math.floor(clock.now() / 1000)),
+        thread.build(of, hosts, publisher.previous, Math.floor(clock.now() / 1000), ANY_NODE),
       publish: (read, built) => publisher.publish(read, built),
       onPoll: silent,
     },

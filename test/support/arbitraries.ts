@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { NAME_BYTES_MAX } from '../../src/core/dns/constants.ts';
 import { buildMessage } from './dns-message.ts';
-import type { AnyRecord } from './small-zone.ts';
+import { type AnyRecord, POINTER } from './small-zone.ts';
 import {
   agent,
   agentId,
@@ -166,27 +166,28 @@ function isRunning(value: unknown): boolean {
   return JSON.stringify(value).includes('TASK_RUNNING');
 }
 
+/** Any JSON at any place of a JSON value. */
+export function spoiled(values: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
+  return fc
+    .record({ value: values, place: fc.nat(), other: fc.jsonValue({ maxDepth: 3 }) })
+    .map(({ value, place, other }) => {
+      const places: (() => void)[] = [];
+      const visit = (node: unknown): void => {
+        if (typeof node !== 'object' || node === null) return;
+        for (const [key, member] of Object.entries(node)) {
+          places.push(() => ((node as Json)[key] = other));
+          visit(member);
+        }
+      };
+      const copy: unknown = structuredClone(value);
+      visit(copy);
+      places[place % places.length]?.();
+      return copy;
+    });
+}
+
 /** Any JSON at any of the places of a state that are read. */
-export const anyState: fc.Arbitrary<unknown> = fc
-  .record({
-    state: clusters.map(stateOf),
-    place: fc.nat(),
-    value: fc.jsonValue({ maxDepth: 3 }),
-  })
-  .map(({ state, place, value }) => {
-    const places: ((value: unknown) => void)[] = [];
-    const visit = (node: unknown): void => {
-      if (typeof node !== 'object' || node === null) return;
-      for (const [key, member] of Object.entries(node)) {
-        places.push((spoiled) => ((node as Json)[key] = spoiled));
-        visit(member);
-      }
-    };
-    const copy: unknown = structuredClone(state);
-    visit(copy);
-    places[place % places.length]?.(value);
-    return copy;
-  });
+export const anyState: fc.Arbitrary<unknown> = spoiled(clusters.map(stateOf));
 
 // Packets.
 
@@ -263,7 +264,7 @@ export const recordSets: fc.Arbitrary<AnyRecord[]> = fc.array(
     owner: zoneNames,
     address: fc.option(addressTexts),
     target: zoneNames,
-    port: fc.constantFrom(0, 80, 8080, 65_535),
+    port: fc.constantFrom(0, 80, 8080, 65_535, POINTER),
   }),
   { maxLength: 25 },
 );

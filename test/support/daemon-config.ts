@@ -2,11 +2,15 @@ import assert from 'node:assert/strict';
 import type { Config } from '../../src/core/config/config.ts';
 import { parseConfig } from '../../src/core/config/parse-config.ts';
 
-/** A good configuration of either format; listeners are on loopback at ports that are free. */
+/**
+ * A good configuration; listeners are on loopback at ports that are free, and the kernel is left
+ * alone unless `parts` says otherwise.
+ */
 export function daemonConfig(parts: Readonly<Record<string, unknown>>): Config {
   const native = {
     forward: { enabled: false },
     ...parts,
+    kernel: { enabled: false, ...(parts['kernel'] as object | undefined) },
     dns: { listen: ['127.0.0.1:0'], ...(parts['dns'] as object | undefined) },
     http: { listen: '127.0.0.1:0', ...(parts['http'] as object | undefined) },
   };

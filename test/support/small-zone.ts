@@ -37,7 +37,10 @@ export function manyAddresses(count: number): IpAddress[] {
   return Array.from({ length: count }, (_, i) => ip(`10.1.${i >>> 8}.${i & 255}`));
 }
 
-/** An address of `owner`, or a service of it if `address` is null. */
+/** Port of a record that is none but a pointer to its target. */
+export const POINTER = -1;
+
+/** An address of `owner`; if that is null, a service or, with port POINTER, a pointer. */
 export interface AnyRecord {
   readonly owner: string;
   readonly address: string | null;
@@ -48,8 +51,9 @@ export interface AnyRecord {
 /** Puts records into a store. */
 export function fill(store: RecordStore, records: readonly AnyRecord[]): void {
   for (const { owner, address, target, port } of records) {
-    if (address === null) store.service(owner, target, port);
-    else store.address(owner, ip(address));
+    if (address !== null) store.address(owner, ip(address));
+    else if (port === POINTER) store.pointer(owner, target);
+    else store.service(owner, target, port);
   }
 }
 

@@ -1,14 +1,23 @@
 import assert from 'node:assert/strict';
 import { type Rejection, RejectionList } from '../../src/core/base/rejection.ts';
 import { buildCatalog, type Catalog, type HostAddresses } from '../../src/core/catalog/catalog.ts';
-import type { HostPort, NamesConfig, SoaConfig } from '../../src/core/config/config.ts';
+import type { HostPort, NamesConfig, SoaConfig, VipConfig } from '../../src/core/config/config.ts';
 import type { AnswerTable } from '../../src/core/dns/answer-table.ts';
 import { compileTable } from '../../src/core/dns/compile-table.ts';
 import { RecordStore } from '../../src/core/dns/record-store.ts';
 import { parseState } from '../../src/core/mesos/parse-state.ts';
 import type { ClusterSnapshot } from '../../src/core/mesos/snapshot.ts';
+import { parsePrefix, type Prefix } from '../../src/core/base/prefix.ts';
+import { buildVipTable } from '../../src/core/vip/build-vip-table.ts';
+import type { VipTable } from '../../src/core/vip/vip-table.ts';
 import { zoneFile } from '../../src/core/views/zone-file.ts';
-import { collectRecords, type ZoneSettings, zoneTerms } from '../../src/core/views/zone-view.ts';
+import type { ProgrammedVips } from '../../src/core/views/vip-records.ts';
+import {
+  collectRecords,
+  type NamedCluster,
+  type ZoneSettings,
+  zoneTerms,
+} from '../../src/core/views/zone-view.ts';
 import { ip } from './small-zone.ts';
 
 /** A JSON object as a master writes it; tests leave out, replace and spoil members. */
@@ -57,6 +66,24 @@ export function port(number: number, protocol: string, name?: string, scope?: st
   return { number, protocol, ...(name === undefined ? {} : { name }), labels };
 }
 
+/** One label as Mesos writes it. */
+export function label(key: string, value: string): Json {
+  return { key, value };
+}
+
+/** A port with more labels, such as `{ VIP_0: '/web:80' }`. */
+export function labelled(entry: Json, more: Readonly<Record<string, string>>): Json {
+  const { labels = [] } = (entry['labels'] ?? {}) as { labels?: readonly unknown[] };
+  const added = Object.entries(more).map(([key, value]) => label(key, value));
+  return { ...entry, labels: { labels: [...labels, ...added] } };
+}
+
+/** A port mapping of a container. */
+export function portMapping(hostPort: number, containerPort: number, protocol?: string): Json {
+  const mapping = { host_port: hostPort, container_port: containerPort };
+  return protocol === undefined ? mapping : { ...mapping, protocol };
+}
+
 export function discovery(name: string, ...ports: readonly Json[]): Json {
   return { visibility: 'FRAMEWORK', name, ports: ports.length === 0 ? {} : { ports } };
 }
@@ -74,6 +101,15 @@ export function task(name: string, more: Json = {}): Json {
     statuses: [running([network(['10.0.0.1'])])],
     ...more,
   };
+}
+
+/** A task that ran, with the addresses of `task`, and is being killed: the last status has none. */
+export function killingTask(name: string, more: Json = {}): Json {
+  const statuses = [
+    running([network(['10.0.0.1'])]),
+    { state: 'TASK_KILLING', timestamp: 1_500_000_009.5 },
+  ];
+  return task(name, { state: 'TASK_KILLING', statuses, ...more });
 }
 
 /** A framework over HTTP: it has no `pid`. */
@@ -94,6 +130,7 @@ export function marathonState(...tasks: readonly unknown[]): Json {
 /** What a test's settings differ in. */
 export interface SettingsChange {
   readonly names?: Partial<NamesConfig>;
+  readonly vip?: Partial<VipConfig>;
   readonly domain?: string;
   readonly soa?: Partial<SoaConfig>;
   readonly masters?: readonly HostPort[];
@@ -105,8 +142,27 @@ const NAMES: NamesConfig = {
   addresses: 'by-network',
   unhealthy: 'publish',
   inactive: 'publish',
+  locations: false,
 };
 
+function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  assert.ok(parsed !== null, `${text} is a prefix`);
+  return parsed;
+}
+
+const VIP: VipConfig = {
+  enabled: false,
+  pool: [prefix('10.208.0.0/12')],
+  poolIpv6: [],
+  exclude: [],
+  ranges: [],
+  aliasDomains: [],
+  auto: false,
+  scheduler: 'wlc',
+};
+
+/** Settings without VIPs and location names, unless `change` wants them. */
 export function settings(change: SettingsChange = {}): ZoneSettings {
   const soa: SoaConfig = {
     mname: 'ns1.mesos.',
@@ -120,6 +176,7 @@ export function settings(change: SettingsChange = {}): ZoneSettings {
   return {
     dns: { domain: change.domain ?? 'mesos', soa, srvWeight: 1, ttlSeconds: 60 },
     names: { ...NAMES, ...change.names },
+    vip: { ...VIP, ...change.vip },
     masters: change.masters ?? [],
     listenerAddresses: (change.listeners ?? []).map(ip),
   };
@@ -139,6 +196,8 @@ export function snapshotOf(
 export interface Published {
   readonly settings: ZoneSettings;
   readonly catalog: Catalog;
+  readonly vips: VipTable;
+  readonly cluster: NamedCluster;
   readonly table: AnswerTable;
   readonly rejections: readonly Rejection[];
   /** Records but SOA and NS, such as `web.marathon.mesos. IN A 10.0.0.1`, in canonical order. */
@@ -149,18 +208,26 @@ export function publish(
   state: unknown,
   change: SettingsChange = {},
   hosts: HostAddresses = new Map(),
+  programmed: ProgrammedVips = null,
 ): Published {
   const rejections = new RejectionList();
   const zone = settings(change);
   const catalog = buildCatalog(snapshotOf(state, rejections), hosts, zone.names, rejections);
-  const store = new RecordStore(() => undefined);
-  const table = compileTable(
-    collectRecords(catalog, zone, rejections, store),
-    zoneTerms(zone),
-    true,
-  );
-  const records = zoneFile(table, zone).trimEnd().split('\n').slice(3);
-  return { settings: zone, catalog, table, rejections: rejections.items, records };
+  const vips = buildVipTable(catalog, zone.vip, zone.names, zone.dns.domain, rejections);
+  const cluster = { catalog, vips, programmed };
+  const store = collectRecords(cluster, zone, rejections, new RecordStore(() => undefined));
+  const table = compileTable(store, zoneTerms(zone), true);
+  const records = zoneRecords({ table, settings: zone });
+  const made = { settings: zone, catalog, vips, cluster, table, records };
+  return { ...made, rejections: rejections.items };
+}
+
+/** Records but SOA and NS of one of the zones, our own domain unless another apex is given. */
+export function zoneRecords(
+  { table, settings: zone }: Pick<Published, 'table' | 'settings'>,
+  apex?: string,
+): string[] {
+  return zoneFile(table, zone, apex).trimEnd().split('\n').slice(3);
 }
 
 /** What tasks of `marathon` add to the records of the cluster. */

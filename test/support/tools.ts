@@ -13,10 +13,17 @@ export const TOOLS = {
   /** musl-gcc is a wrapper around it. */
   gcc: 'gcc',
   ip: 'iproute2',
+  iptables: 'iptables',
+  ipvsadm: 'ipvsadm',
   kdig: 'knot-dnsutils',
+  /** A Linux kernel as a program; it has ip_vs where the machine's own need not. */
+  'linux.uml': 'user-mode-linux',
+  modprobe: 'kmod',
   'musl-gcc': 'musl-tools',
   'named-checkzone': 'bind9-utils',
+  nsenter: 'util-linux',
   openssl: 'openssl',
+  setpriv: 'util-linux',
   'systemd-analyze': 'systemd',
   unbound: 'unbound',
   unshare: 'util-linux',

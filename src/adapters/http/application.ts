@@ -5,6 +5,7 @@ import type { Log } from '../../core/ports.ts';
 import { admissionRefusal } from './admission.ts';
 import type { Backlog } from './backlog.ts';
 import { createBrokenRequestHandler } from './broken-request.ts';
+import { unlessMatching } from './etag.ts';
 import type { HttpLimits } from './limits.ts';
 import { fastifySchema, registerOpenApi } from './openapi.ts';
 import { jsonError, textRefusal, withHeaders } from './reply.ts';
@@ -100,9 +101,10 @@ function addRoutes(app: FastifyInstance, api: Api, respond: Respond): void {
   }
   app.after(() => {
     for (const route of ROUTES) {
-      app.get(route.path, { schema: fastifySchema(route) }, async (request, reply) =>
-        respond(reply, await route.handle(api, request.params as Record<string, string>)),
-      );
+      app.get(route.path, { schema: fastifySchema(route) }, async (request, reply) => {
+        const answer = await route.handle(api, request.params as Record<string, string>);
+        return respond(reply, unlessMatching(answer, request.headers['if-none-match']));
+      });
       app.route({
         method: REFUSED_METHODS,
         url: route.path,

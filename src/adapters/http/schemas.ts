@@ -1,3 +1,4 @@
+import { FORWARDING_METHODS, PROTOCOLS } from '../../core/ipvs/table.ts';
 import { JSON_TYPE } from './reply.ts';
 import type { JsonSchema, RouteResponse } from './route.ts';
 
@@ -8,6 +9,8 @@ const milliseconds: JsonSchema = { type: 'number', minimum: 0 };
 const time: JsonSchema = { type: 'string', format: 'date-time' };
 const timeOrNull: JsonSchema = { type: ['string', 'null'], format: 'date-time' };
 const strings: JsonSchema = listOf(string);
+const stringOrNull: JsonSchema = { type: ['string', 'null'] };
+const port: JsonSchema = { type: 'integer', minimum: 0, maximum: 65535 };
 
 function listOf(items: JsonSchema): JsonSchema {
   return { type: 'array', items };
@@ -26,6 +29,14 @@ function exactly(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
 function reference(name: string): JsonSchema {
   return { $ref: `${name}#` };
 }
+
+const SERVICE_MEMBERS: Readonly<Record<string, JsonSchema>> = {
+  protocol: { type: 'string', enum: PROTOCOLS },
+  address: string,
+  port,
+  scheduler: string,
+  persistenceSeconds: { type: 'number', minimum: 0 },
+};
 
 /** Schemas with a name in the OpenAPI document; members are the shapes of `core/ports.ts`. */
 export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
@@ -65,7 +76,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     type: 'object',
     properties: {
       name: string,
-      zone: { type: ['string', 'null'] },
+      zone: stringOrNull,
       exists: { type: ['boolean', 'null'] },
       outcome: string,
       answer: {
@@ -79,7 +90,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     required: ['name', 'zone', 'exists', 'outcome'],
   },
   SourceStatus: exactly({
-    leader: { type: ['string', 'null'] },
+    leader: stringOrNull,
     ageSeconds: { type: ['number', 'null'], minimum: 0 },
     lastSuccessAt: timeOrNull,
     lastAttemptAt: timeOrNull,
@@ -105,12 +116,90 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     buildMs: milliseconds,
     tableBytes: count,
   }),
+  Vip: exactly({
+    vip: string,
+    name: stringOrNull,
+    fqdn: stringOrNull,
+    ...SERVICE_MEMBERS,
+    programmed: { type: ['boolean', 'null'] },
+    backend: listOf(
+      exactly({
+        ip: string,
+        port,
+        weight: count,
+        healthy: boolean,
+        state: { type: 'string', enum: ['running', 'killing'] },
+        taskId: string,
+        agent: string,
+      }),
+    ),
+  }),
+  IpvsTable: exactly({
+    services: listOf(
+      exactly({
+        ...SERVICE_MEMBERS,
+        schedulerFlags: count,
+        state: { type: 'string', enum: ['desired', 'draining', 'foreign', 'catch-all'] },
+        counters: {
+          anyOf: [
+            exactly({
+              connections: count,
+              packetsIn: count,
+              packetsOut: count,
+              bytesIn: count,
+              bytesOut: count,
+            }),
+            { type: 'null' },
+          ],
+        },
+        destinations: listOf(
+          exactly({
+            address: string,
+            port,
+            forwarding: { type: 'string', enum: FORWARDING_METHODS },
+            weight: count,
+            upperThreshold: count,
+            lowerThreshold: count,
+            activeConnections: count,
+            inactiveConnections: count,
+            state: { type: 'string', enum: ['desired', 'draining', 'foreign'] },
+          }),
+        ),
+      }),
+    ),
+    routes: listOf(exactly({ address: string, source: stringOrNull })),
+    drift: strings,
+  }),
+  IpvsPlan: exactly({
+    // What else a change has depends on its kind.
+    changes: listOf({ type: 'object', properties: { kind: string }, required: ['kind'] }),
+    lines: strings,
+    ipvsadm: string,
+  }),
+  VipStatus: exactly({ enabled: boolean, services: count, digest: string }),
+  KernelStatus: exactly({
+    state: { type: 'string', enum: ['off', 'starting', 'synced', 'degraded'] },
+    reasons: strings,
+    lastSyncAt: timeOrNull,
+    syncMs: { type: ['number', 'null'], minimum: 0 },
+    programmed: count,
+    services: count,
+    destinations: count,
+    weightZero: count,
+    draining: count,
+    changes: count,
+    driftRepaired: count,
+    errors: { type: 'object', additionalProperties: count },
+    source: exactly({ ipv4: stringOrNull, ipv6: stringOrNull }),
+    sysctls: listOf(exactly({ name: string, value: stringOrNull, wanted: string, ok: boolean })),
+    restarts: count,
+  }),
   ListenerStatus: exactly({
     address: string,
-    port: { type: 'integer', minimum: 0, maximum: 65535 },
+    port,
     protocol: { type: 'string', enum: ['udp', 'tcp', 'http'] },
     open: boolean,
-    error: { type: ['string', 'null'] },
+    error: stringOrNull,
   }),
   Status: exactly({
     version: string,
@@ -123,6 +212,8 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     source: reference('SourceStatus'),
     generation: { anyOf: [reference('GenerationStatus'), { type: 'null' }] },
     listeners: listOf(reference('ListenerStatus')),
+    vips: reference('VipStatus'),
+    kernel: reference('KernelStatus'),
     forwarding: exactly({
       enabled: boolean,
       upstreams: strings,

@@ -65,6 +65,11 @@ const STATUS_GAUGES: readonly StatusGauge[] = [
     help: 'Pieces of the cluster state that were left out; /v1/rejections lists them.',
     value: (status) => status.generation?.rejections ?? null,
   },
+  {
+    name: 'hoplite_vip_services',
+    help: 'Services that have a VIP in the served generation.',
+    value: (status) => (status.vips.enabled ? status.vips.services : null),
+  },
 ];
 
 /** Registers the gauges that mirror `Status`; the returned function sets them all from one. */

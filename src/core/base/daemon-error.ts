@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   'kernel-scheduler': 'the kernel has no such IPVS scheduler; load the module ip_vs_<scheduler>',
   'kernel-timeout': 'the kernel did not answer a netlink request in time',
   'kernel-failed': 'a netlink request failed',
+  'kernel-off': 'the configuration leaves the kernel alone; set kernel.enabled to true',
   'kernel-process': 'the process that programs the kernel stopped unexpectedly',
 } as const;
 

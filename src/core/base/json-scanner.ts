@@ -20,13 +20,19 @@ const CLOSE_ARRAY = 0x5d;
  */
 const DEPTH_MAX = 200;
 
-/** Members of an object to read: whole, in part, or as true if they are there at all. */
+/** Whether the JSON text in `octets` from `start` to before `end` is worth reading. */
+export type OctetFilter = (octets: Uint8Array, start: number, end: number) => boolean;
+
+/**
+ * Members of an object to read: whole, in part, as true if they are there at all, or whole if their
+ * text passes a filter. A `word` is a value, too, mostly one of few texts, which are decoded once.
+ */
 export interface WantedMembers {
-  readonly [key: string]: 'value' | 'presence' | WantedMembers;
+  readonly [key: string]: 'value' | 'word' | 'presence' | OctetFilter | WantedMembers;
 }
 
-/** Recognised keys; a power of two, several times the number of keys that a state has. */
-const KEY_SLOTS = 256;
+/** Recognised keys and words, by hash; a power of two: a thousand agent ids fit in with few clashes. */
+const KEY_SLOTS = 4096;
 
 /**
  * Walks JSON (RFC 8259) in UTF-8 without making objects of what nobody asked for: a cluster state
@@ -98,7 +104,9 @@ export class JsonScanner {
     this.object((key) => {
       const want = Object.hasOwn(wanted, key) ? wanted[key] : undefined;
       if (want === 'value') picked[key] = this.value();
+      else if (want === 'word') picked[key] = this.#word();
       else if (typeof want === 'object') picked[key] = this.pick(want);
+      else if (typeof want === 'function') picked[key] = this.#valueIf(want);
       else {
         this.skip();
         if (want === 'presence') picked[key] = true;
@@ -115,6 +123,20 @@ export class JsonScanner {
     // Most strings need no unescaping; latin1 is the fastest decoding of ASCII.
     if (isPlain) return this.#bytes.toString('latin1', start + 1, this.#at - 1);
     return JSON.parse(this.#bytes.toString('utf8', start, this.#at));
+  }
+
+  #word(): unknown {
+    return this.#peek() === QUOTE ? this.#key() : this.value();
+  }
+
+  /** The value here if its text passes the filter, else undefined. */
+  #valueIf(filter: OctetFilter): unknown {
+    this.#peek();
+    const start = this.#at;
+    this.#skipValue();
+    if (!filter(this.#bytes, start, this.#at)) return undefined;
+    this.#at = start;
+    return this.value();
   }
 
   /** Passes over the value here. */
@@ -138,7 +160,7 @@ export class JsonScanner {
   }
 
   /**
-   * The key here. The same few keys come 100,000 times: one that was decoded before is recognised
+   * The key or word here. The same few come 100,000 times: one that was decoded before is recognised
    * by its octets, which is much cheaper than decoding it again.
    */
   #key(): string {

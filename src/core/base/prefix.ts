@@ -1,4 +1,5 @@
 import { formatIpAddress, type IpAddress, parseIpAddress } from './address.ts';
+import { assert } from './assert.ts';
 
 /** An address block in CIDR notation (RFC 4632); all bits beyond the length are zero. */
 export interface Prefix {
@@ -14,21 +15,35 @@ export interface Prefix {
 /** Numbers stay exact below 2^53; no pool needs more addresses than this. */
 const SIZE_BITS_MAX = 48;
 
+/** Bits in front of an IPv4 address that is written as IPv6, `::ffff:10.0.0.1`. */
+const MAPPED_BITS = 96;
+
 /** Reads `address/length`; a bare address is a block of one. Null for anything else. */
 export function parsePrefix(text: string): Prefix | null {
-  const slash = text.indexOf('/');
-  const address = parseIpAddress(slash < 0 ? text : text.slice(0, slash));
-  if (address === null) return null;
-  const bits = 8 * address.bytes.length;
-  const lengthText = slash < 0 ? String(bits) : text.slice(slash + 1);
-  if (!/^(?:0|[1-9]\d{0,2})$/.test(lengthText)) return null;
-  const length = Number(lengthText);
-  if (length > bits) return null;
-  const { family, bytes } = address;
-  for (let bit = length; bit < bits; bit++) {
-    if ((bytes[bit >>> 3]! >>> (7 - (bit & 7))) & 1) return null;
-  }
-  return { family, bytes, length, text: `${address.text}/${length}` };
+  const notation = readNotation(text);
+  if (notation === null) return null;
+  const { address, length } = notation;
+  const prefix = prefixAround(address, length);
+  return sameBits(prefix.bytes, address.bytes, 8 * address.bytes.length) ? prefix : null;
+}
+
+/**
+ * The block that `address/length` lies in: what was meant where `parsePrefix` refuses a text for
+ * its bits beyond the length. Null for what has no such form.
+ */
+export function coveringPrefix(text: string): Prefix | null {
+  const notation = readNotation(text);
+  return notation === null ? null : prefixAround(notation.address, notation.length);
+}
+
+/** The block of `length` leading bits that an address lies in. */
+export function prefixAround(
+  { family, bytes }: Pick<IpAddress, 'family' | 'bytes'>,
+  length: number,
+): Prefix {
+  assert(length >= 0 && length <= 8 * bytes.length, 'a prefix is no longer than an address');
+  const network = bytes.map((octet, i) => octet & octetMask(length - 8 * i));
+  return { family, bytes: network, length, text: `${formatIpAddress(network)}/${length}` };
 }
 
 /** Whether an address lies in a block. */
@@ -56,6 +71,7 @@ export function prefixSize(prefix: Prefix): number {
 
 /** Address number `index` of a block, from 0 to `prefixSize` - 1. */
 export function prefixAddress(prefix: Prefix, index: number): IpAddress {
+  assert(index >= 0 && index < prefixSize(prefix), 'the block has an address of that number');
   const bytes = Uint8Array.from(prefix.bytes);
   let rest = index;
   for (let i = bytes.length - 1; rest > 0; i--) {
@@ -63,6 +79,25 @@ export function prefixAddress(prefix: Prefix, index: number): IpAddress {
     rest = Math.floor(rest / 256);
   }
   return { family: prefix.family, bytes, text: formatIpAddress(bytes) };
+}
+
+function readNotation(text: string): { address: IpAddress; length: number } | null {
+  const slash = text.indexOf('/');
+  const address = parseIpAddress(slash < 0 ? text : text.slice(0, slash));
+  if (address === null) return null;
+  const bits = 8 * address.bytes.length;
+  if (slash < 0) return { address, length: bits };
+  const lengthText = text.slice(slash + 1);
+  if (!/^(?:0|[1-9]\d{0,2})$/.test(lengthText)) return null;
+  // The length counts the bits that are written, not those of the address that is meant.
+  const isMapped = address.family === 4 && text.includes(':');
+  const length = Number(lengthText) - (isMapped ? MAPPED_BITS : 0);
+  return length >= 0 && length <= bits ? { address, length } : null;
+}
+
+/** The first `count` bits of an octet; all of them from 8 on, none below 1. */
+function octetMask(count: number): number {
+  return 0xff & ~(0xff >>> Math.min(8, Math.max(0, count)));
 }
 
 function sameBits(a: Uint8Array, b: Uint8Array, length: number): boolean {

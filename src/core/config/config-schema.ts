@@ -1,6 +1,7 @@
 import type { Json } from './json-text.ts';
+import type { NativeKey } from './native-key.ts';
 import { NATIVE_KEYS, NATIVE_PATHS, NATIVE_SECTIONS, sectionOf } from './native-keys.ts';
-import type { NativeKey, NativePath } from './native-keys.ts';
+import type { NativePath } from './native-keys.ts';
 import type { JsonSchema } from './value-type.ts';
 
 /** JSON Schema (2020-12) of the native format, made from the table that the parser reads by. */

@@ -15,9 +15,34 @@ import {
   POLL_INTERVAL_SECONDS_MAX,
   REQUEST_TIMEOUT_SECONDS_MAX,
 } from './native-keys.ts';
+import { VIP_KEYS } from './native-vip-keys.ts';
+import { ALIAS_DOMAIN_DEFAULT } from './native-vip-rules.ts';
 import { quote } from './problem-list.ts';
 import type { ProblemList } from './problem-list.ts';
 import { LIST_LENGTH_MAX } from './value-type.ts';
+
+/** Mesos-DNS has no VIPs: a file that was written for it must not change the kernel. */
+const WITHOUT_VIPS: Pick<Config, 'vip' | 'kernel'> = {
+  vip: {
+    enabled: false,
+    pool: VIP_KEYS['vip.pool'].default ?? [],
+    poolIpv6: [],
+    exclude: [],
+    ranges: [],
+    aliasDomains: [ALIAS_DOMAIN_DEFAULT],
+    auto: false,
+    scheduler: VIP_KEYS['vip.scheduler'].default ?? '',
+  },
+  kernel: {
+    enabled: false,
+    interface: VIP_KEYS['kernel.interface'].default ?? '',
+    nodeAddress: { ipv4: null, ipv6: null },
+    reconcileIntervalMs: VIP_KEYS['kernel.reconcileIntervalSeconds'].default ?? 0,
+    drainMs: VIP_KEYS['kernel.drainSeconds'].default ?? 0,
+    sysctls: 'set',
+    snat: false,
+  },
+};
 
 /**
  * Reads a Mesos-DNS `config.json` with the defaults and rules of Mesos-DNS, but for its defects:
@@ -51,7 +76,9 @@ export function readMesosDnsConfig(
       addresses: readIpSources(values, problems),
       unhealthy: 'publish',
       inactive: 'publish',
+      locations: false,
     },
+    ...WITHOUT_VIPS,
     forward,
     http: readHttp(values, problems),
     log: { level: 'info' },

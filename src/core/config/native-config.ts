@@ -1,10 +1,12 @@
 import { assert } from '../base/assert.ts';
-import type { Config, MasterAuth, MasterTls } from './config.ts';
+import type { Config, DnsConfig, MasterAuth, MasterTls } from './config.ts';
 import { isWithin } from './config-name.ts';
 import { warnForwardLoops, warnZeroTtl } from './config-warning.ts';
 import type { JsonNode, JsonObject } from './json-text.ts';
+import type { NativeKey } from './native-key.ts';
 import { NATIVE_KEYS, NATIVE_PATHS, NATIVE_SECTIONS, sectionOf } from './native-keys.ts';
-import type { NativeKey, NativePath, NativeValues } from './native-keys.ts';
+import type { NativePath, NativeValues } from './native-keys.ts';
+import { checkVips, defaultAliasDomains } from './native-vip-rules.ts';
 import { nearestKey } from './nearest-key.ts';
 import { describeKind, memberPath } from './problem-list.ts';
 import type { ProblemList } from './problem-list.ts';
@@ -43,6 +45,7 @@ export function readNativeConfig(
   const auth = readAuth(content, problems);
   const tls = readTls(content, problems);
   checkForwarding(content.values, problems);
+  checkVips(content.values, problems);
   warnZeroTtl(content.values['dns.ttlSeconds'], 'dns.ttlSeconds', problems);
   if (problems.hasErrors) return null;
   assert(auth !== null, 'without problems there is an authorisation');
@@ -113,6 +116,9 @@ function fillDefaults({ values, present }: NativeFile, problems: ProblemList): v
     const { default: value, required }: NativeKey<unknown> = NATIVE_KEYS[path];
     if (value !== undefined) slots[path] = value;
     if (required) problems.error(path, 'is missing; list the masters, as in ["10.0.0.1:5050"]');
+  }
+  if (!present.has('vip.aliasDomains')) {
+    slots['vip.aliasDomains'] = defaultAliasDomains(values, problems);
   }
 }
 
@@ -192,18 +198,20 @@ function checkForwarding(values: Values, problems: ProblemList): void {
   }
 }
 
+/** The value of a key; asserts that it has one. */
+type Get = <P extends NativePath>(path: P) => NativeValues[P];
+
 function buildConfig(
   values: Values,
   file: string,
   auth: MasterAuth,
   tls: MasterTls | null,
 ): Config {
-  const get = <P extends NativePath>(path: P): NativeValues[P] => {
+  const get: Get = (path) => {
     const value = values[path];
     assert(value !== undefined, `${path} has a value or a problem`);
     return value;
   };
-  const domain = get('dns.domain');
   return {
     format: 'native',
     file,
@@ -215,29 +223,35 @@ function buildConfig(
       tls,
       auth,
     },
-    dns: {
-      enabled: get('dns.enabled'),
-      domain,
-      listen: get('dns.listen'),
-      ttlSeconds: get('dns.ttlSeconds'),
-      srvWeight: get('dns.srvWeight'),
-      soa: {
-        mname: values['dns.soa.mname'] ?? `ns1.${domain}.`,
-        rname: values['dns.soa.rname'] ?? `root.ns1.${domain}.`,
-        refreshSeconds: get('dns.soa.refreshSeconds'),
-        retrySeconds: get('dns.soa.retrySeconds'),
-        expireSeconds: get('dns.soa.expireSeconds'),
-        minimumSeconds: get('dns.negativeTtlSeconds'),
-      },
-      udpPayloadSize: get('dns.udpPayloadSize'),
-      recursionAvailable: values['dns.recursionAvailable'] ?? get('forward.enabled'),
-      truncateBit: get('dns.truncateBit'),
-    },
+    dns: buildDns(get, values),
     names: {
       labels: get('names.labels'),
       addresses: get('names.addresses'),
       unhealthy: get('names.unhealthy'),
       inactive: get('names.inactive'),
+      locations: get('names.locations'),
+    },
+    vip: {
+      enabled: get('vip.enabled'),
+      pool: get('vip.pool'),
+      poolIpv6: get('vip.poolIpv6'),
+      exclude: get('vip.exclude'),
+      ranges: get('vip.ranges'),
+      aliasDomains: get('vip.aliasDomains'),
+      auto: get('vip.auto'),
+      scheduler: get('vip.scheduler'),
+    },
+    kernel: {
+      enabled: get('kernel.enabled'),
+      interface: get('kernel.interface'),
+      nodeAddress: {
+        ipv4: values['kernel.nodeAddress.ipv4'] ?? null,
+        ipv6: values['kernel.nodeAddress.ipv6'] ?? null,
+      },
+      reconcileIntervalMs: get('kernel.reconcileIntervalSeconds'),
+      drainMs: get('kernel.drainSeconds'),
+      sysctls: get('kernel.sysctls'),
+      snat: get('kernel.snat'),
     },
     forward: {
       enabled: get('forward.enabled'),
@@ -251,5 +265,27 @@ function buildConfig(
       enumeration: get('http.enumeration'),
     },
     log: { level: get('log.level') },
+  };
+}
+
+function buildDns(get: Get, values: Values): DnsConfig {
+  const domain = get('dns.domain');
+  return {
+    enabled: get('dns.enabled'),
+    domain,
+    listen: get('dns.listen'),
+    ttlSeconds: get('dns.ttlSeconds'),
+    srvWeight: get('dns.srvWeight'),
+    soa: {
+      mname: values['dns.soa.mname'] ?? `ns1.${domain}.`,
+      rname: values['dns.soa.rname'] ?? `root.ns1.${domain}.`,
+      refreshSeconds: get('dns.soa.refreshSeconds'),
+      retrySeconds: get('dns.soa.retrySeconds'),
+      expireSeconds: get('dns.soa.expireSeconds'),
+      minimumSeconds: get('dns.negativeTtlSeconds'),
+    },
+    udpPayloadSize: get('dns.udpPayloadSize'),
+    recursionAvailable: values['dns.recursionAvailable'] ?? get('forward.enabled'),
+    truncateBit: get('dns.truncateBit'),
   };
 }

@@ -1,5 +1,8 @@
 import type { HostPort } from '../base/host-port.ts';
-import type { Config, ForwardZone, IpSource, LogLevel, SocketAddress } from './config.ts';
+import type { ForwardZone, IpSource, LogLevel, SocketAddress } from './config.ts';
+import type { NativeKey, NativeSection } from './native-key.ts';
+import { VIP_KEYS, VIP_SECTIONS } from './native-vip-keys.ts';
+import type { VipValues } from './native-vip-keys.ts';
 import {
   booleanType,
   durationType,
@@ -15,10 +18,10 @@ import {
   wordType,
   zoneNameType,
 } from './value-type.ts';
-import type { JsonSchema, ValueType } from './value-type.ts';
+import type { JsonSchema } from './value-type.ts';
 
 /** Every key of the native format with the type of its value once it is read. */
-export interface NativeValues {
+export interface NativeValues extends VipValues {
   readonly 'cluster.masters': readonly HostPort[];
   readonly 'cluster.pollIntervalSeconds': number;
   readonly 'cluster.requestTimeoutSeconds': number;
@@ -48,6 +51,7 @@ export interface NativeValues {
   readonly 'names.addresses': 'by-network' | readonly IpSource[];
   readonly 'names.unhealthy': 'avoid' | 'publish';
   readonly 'names.inactive': 'publish' | 'omit';
+  readonly 'names.locations': boolean;
   readonly 'forward.enabled': boolean;
   readonly 'forward.upstreams': 'system' | readonly SocketAddress[];
   readonly 'forward.zones': readonly ForwardZone[];
@@ -59,28 +63,6 @@ export interface NativeValues {
 }
 
 export type NativePath = keyof NativeValues;
-
-/** One key: what it means, what may stand there, and where a `Config` has it. */
-export interface NativeKey<T> {
-  /** One sentence for people who write the file. */
-  readonly description: string;
-  /** Durations are seconds in the file and milliseconds as a value. */
-  readonly type: ValueType<T>;
-  readonly required?: true;
-  /** Absent: the key may be left out and then depends on other keys, see the description. */
-  readonly default?: T;
-  /** The value in a `Config`; undefined where the key would say nothing. */
-  of(config: Config): T | undefined;
-}
-
-/** One object of the file that groups keys. */
-export interface NativeSection {
-  readonly description: string;
-  /** Rules between the keys, for the schema; the parser has them in `native-config.ts`. */
-  readonly rules?: JsonSchema;
-  /** Whether a `Config` has the section; absent: always. */
-  of?(config: Config): boolean;
-}
 
 /** TTLs (RFC 2181 §8) and SOA timers have 31 bits. */
 export const DNS_SECONDS_MAX: number = 2 ** 31 - 1;
@@ -133,6 +115,7 @@ export const NATIVE_SECTIONS: Readonly<Record<string, NativeSection>> = {
   dns: { description: 'The zone and the DNS server.' },
   'dns.soa': { description: 'Fields of the SOA record of the zone (RFC 1035 §3.3.13).' },
   names: { description: 'Which names and addresses tasks get.' },
+  ...VIP_SECTIONS,
   forward: { description: 'What happens to names outside the zone.' },
   http: { description: 'The HTTP API.' },
   log: { description: 'The log on standard output.' },
@@ -311,6 +294,14 @@ export const NATIVE_KEYS: { readonly [P in NativePath]: NativeKey<NativeValues[P
     default: 'publish',
     of: (config) => config.names.inactive,
   },
+  'names.locations': {
+    description:
+      'Whether tasks have the location names of DC/OS: <task>.<framework>.agentip.dcos.<domain>, containerip and autoip.',
+    type: booleanType,
+    default: true,
+    of: (config) => config.names.locations,
+  },
+  ...VIP_KEYS,
   'forward.enabled': {
     description: 'false: names outside the zone are refused.',
     type: booleanType,

@@ -1,7 +1,8 @@
 import type { Config } from './config.ts';
 import type { Json } from './json-text.ts';
+import type { NativeKey } from './native-key.ts';
 import { NATIVE_KEYS, NATIVE_PATHS, NATIVE_SECTIONS, sectionOf } from './native-keys.ts';
-import type { NativeKey, NativePath } from './native-keys.ts';
+import type { NativePath } from './native-keys.ts';
 
 /**
  * Any configuration as a native file that means the same, every key written out: the translation

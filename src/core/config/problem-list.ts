@@ -77,6 +77,11 @@ export function describeNode(node: JsonNode): string {
   return node.kind === 'number' ? node.text.slice(0, QUOTED_LENGTH_MAX) : describeKind(node);
 }
 
+/** End of a message that says what was expected instead of `node`. */
+export function describeFound(node: JsonNode): string {
+  return `, found ${node.kind === 'string' ? quote(node.value) : describeNode(node)}`;
+}
+
 /** Path of a member: `dns` + `ttlSeconds` is `dns.ttlSeconds`; odd keys are quoted. */
 export function memberPath(parent: string, key: string): string {
   if (!/^[\w$-]{1,80}$/.test(key)) return `${parent}[${quote(key)}]`;

@@ -5,7 +5,7 @@ import type { ForwardZone, SocketAddress } from './config.ts';
 import { NAME_LENGTH_MAX, parseSoaName, parseZoneName } from './config-name.ts';
 import { SOA_NAME_PATTERN, ZONE_NAME_PATTERN } from './config-name.ts';
 import type { Json, JsonNode } from './json-text.ts';
-import { describeKind, describeNode, memberPath, quote } from './problem-list.ts';
+import { describeFound, describeKind, describeNode, memberPath } from './problem-list.ts';
 import type { ProblemList } from './problem-list.ts';
 
 /** A JSON Schema (2020-12), or a part of one. */
@@ -87,7 +87,10 @@ export function wordType<W extends string>(...words: readonly W[]): ValueType<W>
       const word = words.find((candidate) => node.kind === 'string' && node.value === candidate);
       if (word !== undefined) return word;
       const choices = words.map((candidate) => `"${candidate}"`).join(', ');
-      problems.error(path, `expected ${words.length > 1 ? 'one of ' : ''}${choices}${found(node)}`);
+      problems.error(
+        path,
+        `expected ${words.length > 1 ? 'one of ' : ''}${choices}${describeFound(node)}`,
+      );
       return undefined;
     },
     write: (value) => value,
@@ -147,7 +150,7 @@ export function hostPortType(defaultPort: number, portMin: 0 | 1): ValueType<Hos
       if (parsed?.ok) return parsed.value;
       problems.error(
         path,
-        `expected ${parsed === null ? 'host:port' : parsed.error}${found(node)}`,
+        `expected ${parsed === null ? 'host:port' : parsed.error}${describeFound(node)}`,
       );
       return undefined;
     },
@@ -164,7 +167,7 @@ export function socketAddressType(defaultPort: number, portMin: 0 | 1): ValueTyp
       const parsed = text === null ? null : parseSocketAddress(text, defaultPort, portMin);
       if (parsed !== null) return parsed;
       const range = `with a port from ${portMin} to 65535 or without (${defaultPort})`;
-      problems.error(path, `expected an IP address ${range}${found(node)}`);
+      problems.error(path, `expected an IP address ${range}${describeFound(node)}`);
       return undefined;
     },
     write: formatSocketAddress,
@@ -182,14 +185,17 @@ export function parseSocketAddress(
   return { address: parsed.value.host, port: parsed.value.port };
 }
 
-/** One or more different values; two are the same if they are written the same. */
-export function listType<T>(item: ValueType<T>): ValueType<readonly T[]> {
+/** Different values, one or more unless told; two are the same if they are written the same. */
+export function listType<T>(
+  item: ValueType<T>,
+  { lengthMin = 1, lengthMax = LIST_LENGTH_MAX }: { lengthMin?: number; lengthMax?: number } = {},
+): ValueType<readonly T[]> {
   return {
     schema: {
       type: 'array',
       items: item.schema,
-      minItems: 1,
-      maxItems: LIST_LENGTH_MAX,
+      ...(lengthMin === 0 ? {} : { minItems: lengthMin }),
+      maxItems: lengthMax,
       uniqueItems: true,
     },
     read(node, path, problems) {
@@ -197,9 +203,10 @@ export function listType<T>(item: ValueType<T>): ValueType<readonly T[]> {
         problems.error(path, `expected a list, found ${describeKind(node)}`);
         return undefined;
       }
-      if (node.items.length === 0 || node.items.length > LIST_LENGTH_MAX) {
-        const count = node.items.length;
-        problems.error(path, `expected a list of 1 to ${LIST_LENGTH_MAX} entries, found ${count}`);
+      const count = node.items.length;
+      if (count < lengthMin || count > lengthMax) {
+        const expected = `expected a list of ${lengthMin} to ${lengthMax} entries`;
+        problems.error(path, `${expected}, found ${count}`);
         return undefined;
       }
       return readItems(item, node.items, path, problems);
@@ -238,7 +245,7 @@ export function wordOrListType<W extends string, T>(
     read(node, path, problems) {
       if (node.kind === 'array') return list.read(node, path, problems);
       if (node.kind === 'string' && node.value === word) return word;
-      problems.error(path, `expected "${word}" or a list${found(node)}`);
+      problems.error(path, `expected "${word}" or a list${describeFound(node)}`);
       return undefined;
     },
     write: (value) => (typeof value === 'string' ? value : list.write(value)),
@@ -294,13 +301,9 @@ function parsedType(
     read(node, path, problems) {
       const value = node.kind === 'string' ? parse(node.value) : null;
       if (value !== null) return value;
-      problems.error(path, `expected ${expected}${found(node)}`);
+      problems.error(path, `expected ${expected}${describeFound(node)}`);
       return undefined;
     },
     write,
   };
-}
-
-function found(node: JsonNode): string {
-  return `, found ${node.kind === 'string' ? quote(node.value) : describeNode(node)}`;
 }

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { hashWireName } from './name.ts';
 
 /**
  * The compiled answers of one generation in one shared buffer, read by every thread that answers.
@@ -32,6 +33,8 @@ export const HEADER = {
   NODES: 10,
   NODES_END: 11,
   TTL: 12,
+  /** Octets of the longest apex: a longer name is none. */
+  APEX_BYTES_MAX: 13,
 } as const;
 
 export const HEADER_WORDS = 16;
@@ -97,6 +100,21 @@ export class AnswerTable {
       while (i < length && bytes[stored + i] === name[offset + i]) i++;
       if (i === length) return node;
     }
+  }
+
+  /**
+   * Index of the innermost zone that a lower-case wire name of `length` octets is in, or NO_ZONE:
+   * that of its nearest parent which exists. The work does not grow with the number of zones.
+   */
+  zoneOf(name: Uint8Array, length: number): number {
+    const longest = this.words[HEADER.APEX_BYTES_MAX]!;
+    for (let at = 0; at < length; at += 1 + name[at]!) {
+      const size = length - at;
+      if (size > longest) continue;
+      const node = this.find(name, at, size, hashWireName(name, at, size));
+      if (node !== 0 && this.zoneIndex(node) !== NO_ZONE) return this.zoneIndex(node);
+    }
+    return NO_ZONE;
   }
 
   nameLength(node: number): number {

@@ -90,7 +90,7 @@ export class Answerer {
     const refusal = metaTypeRcode(query.qtype);
     if (refusal !== RCODE.NOERROR) return this.#finish(refusal, 0);
     const node = table.find(query.name, 0, query.nameLength, query.hash);
-    const zone = node === 0 ? this.#zoneOf(table) : table.zoneIndex(node);
+    const zone = node === 0 ? table.zoneOf(query.name, query.nameLength) : table.zoneIndex(node);
     if (zone === NO_ZONE) return FORWARD;
     this.zone = zone;
     if (!table.ready) return this.#finish(RCODE.SERVFAIL, 0, EDE.NOT_READY);
@@ -241,32 +241,6 @@ export class Answerer {
   /** End of a record that we wrote with a pointer as its owner. */
   #recordEnd(at: number): number {
     return at + RECORD_HEAD_BYTES + ((this.#out[at + 10]! << 8) | this.#out[at + 11]!);
-  }
-
-  /** Zone of a qname that has no node: the longest apex that ends it, or NO_ZONE. */
-  #zoneOf(table: AnswerTable): number {
-    const { query } = this;
-    let found = NO_ZONE;
-    let foundBytes = 0;
-    for (let i = 0; i < table.zoneCount; i++) {
-      const apex = table.words[table.zoneAt(i) + ZONE.APEX_NODE]!;
-      const size = table.nameLength(apex);
-      const at = query.nameLength - size;
-      if (at < 0 || size <= foundBytes || !this.#endsWith(table, apex, size, at)) continue;
-      found = i;
-      foundBytes = size;
-    }
-    return found;
-  }
-
-  #endsWith(table: AnswerTable, apex: number, size: number, at: number): boolean {
-    const { query } = this;
-    const stored = table.nameOffset(apex);
-    for (let i = 0; i < size; i++) {
-      if (query.name[at + i] !== table.bytes[stored + i]) return false;
-    }
-    for (let i = 0; i < query.labelCount; i++) if (query.labelStarts[i] === at) return true;
-    return false;
   }
 
   #copy(from: Uint8Array, offset: number, size: number): void {

@@ -16,6 +16,7 @@ import {
   ZONE_WORDS,
 } from './answer-table.ts';
 import { CLASS, TYPE } from './constants.ts';
+import { publishedNames } from './published-names.ts';
 import { NO_RECORD, RECORD_KIND, type RecordStore } from './record-store.ts';
 import { writeU16, writeU32 } from './wire.ts';
 import type { ZoneTerms } from './zone.ts';
@@ -26,11 +27,6 @@ const QUESTION_POINTER = 0xc00c;
 const SOA_NUMBERS_BYTES = 20;
 const A_BYTES = RECORD_HEAD_BYTES + 4;
 const AAAA_BYTES = RECORD_HEAD_BYTES + 16;
-
-/** Mark of nodes that were not looked at yet. */
-const UNSEEN = -1;
-/** Instead of a node that does not exist. */
-const NO_NODE = -1;
 
 const align = (bytes: number): number => (bytes + 3) & ~3;
 
@@ -71,11 +67,12 @@ interface Apex {
   readonly soaBytes: number;
 }
 
-/** Records of one node by type: addresses, and record numbers in the store. */
+/** Records of one node by type: addresses, and numbers in the store. */
 interface NodeRecords {
   readonly ipv4: IpAddress[];
   readonly ipv6: IpAddress[];
   readonly srv: number[];
+  readonly ptr: number[];
 }
 
 /** Builds one table in two passes: place every node, then write it. */
@@ -83,13 +80,14 @@ class Compiler {
   readonly #store: RecordStore;
   readonly #terms: ZoneTerms;
   readonly #apexes: readonly Apex[];
-  /** Zone whose apex a node is, by node; few entries. */
-  readonly #apexOf: ReadonlyMap<number, number>;
   /** Per node of the store: zone index, and offset in the table, 0 if it is not published. */
-  #zone: Uint16Array = new Uint16Array(0);
+  #zones: Int32Array = new Int32Array(0);
   #offset: Uint32Array = new Uint32Array(0);
   #words: Uint32Array = new Uint32Array(0);
   #bytes: Uint8Array = new Uint8Array(0);
+  /** Where the next RRset of the node goes: word of its description, offset of its data. */
+  #rrsetAt = 0;
+  #at = 0;
 
   constructor(store: RecordStore, terms: ZoneTerms) {
     this.#store = store;
@@ -102,20 +100,24 @@ class Compiler {
       const names = store.nameLength[mname]! + store.nameLength[rname]!;
       return { node, mname, rname, soaBytes: RECORD_HEAD_BYTES + names + SOA_NUMBERS_BYTES };
     });
-    this.#apexOf = new Map(this.#apexes.map((apex, zone) => [apex.node, zone]));
   }
 
   compile(ready: boolean): AnswerTable {
-    const published = this.#publish();
+    const store = this.#store;
+    const apexNodes = this.#apexes.map(({ node }) => node);
+    const { nodes, zones } = publishedNames(store, apexNodes);
+    this.#zones = zones;
+    this.#offset = new Uint32Array(store.nodeCount);
     const zonesAt = HEADER_WORDS * 4;
     const negativeAt = zonesAt + this.#apexes.length * ZONE_WORDS * 4;
     const slotsAt = this.#apexes.reduce((at, apex) => at + align(apex.soaBytes), negativeAt);
-    const slotCount = 2 ** Math.max(3, Math.ceil(Math.log2(published.length * 1.5 + 1)));
+    const slotCount = 2 ** Math.max(3, Math.ceil(Math.log2(nodes.length * 1.5 + 1)));
     const nodesAt = slotsAt + slotCount * 8;
     let end = nodesAt;
-    for (const node of published) {
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i]!;
       this.#offset[node] = end;
-      end += this.#nodeBytes(node);
+      end += this.#nodeBytes(node, this.#apexes[i] ?? null);
     }
     const buffer = new SharedArrayBuffer(end);
     this.#words = new Uint32Array(buffer);
@@ -124,109 +126,53 @@ class Compiler {
       [TABLE_MAGIC, end, ready ? 1 : 0, 0, slotCount - 1, slotsAt, this.#apexes.length, zonesAt],
       HEADER.MAGIC,
     );
+    const apexBytesMax = Math.max(0, ...apexNodes.map((node) => store.nameLength[node]!));
     this.#words.set(
-      [published.length, this.#store.recordCount, nodesAt, end, this.#terms.ttlSeconds],
+      [nodes.length, store.recordCount, nodesAt, end, this.#terms.ttlSeconds, apexBytesMax],
       HEADER.NODE_COUNT,
     );
-    for (const node of published) {
-      this.#writeSlot(node, slotsAt >>> 2, slotCount - 1);
-      this.#writeNode(node);
+    for (let i = 0; i < nodes.length; i++) {
+      this.#writeSlot(nodes[i]!, slotsAt >>> 2, slotCount - 1);
+      this.#writeNode(nodes[i]!, i < this.#apexes.length ? i : NO_ZONE);
     }
     this.#writeZones(zonesAt, negativeAt);
     return new AnswerTable(buffer);
   }
 
-  /**
-   * Nodes to publish: those with records, the apexes, and the empty non-terminals between. A name
-   * with records below it exists, whether or not it has records itself (RFC 8020 §2).
-   */
-  #publish(): number[] {
-    const store = this.#store;
-    const published: number[] = [];
-    /** Zone by node; UNSEEN until the node was looked at. */
-    const zones: number[] = new Array<number>(store.nodeCount).fill(UNSEEN);
-    const zoneSizes = this.#apexes.map((apex) => store.nameLength[apex.node]!);
-    for (const apex of this.#apexes) {
-      zones[apex.node] = this.#apexOf.get(apex.node)!;
-      published.push(apex.node);
-    }
-    const collected = store.nodeCount;
-    const path: number[] = [];
-    const climb = (start: number): void => {
-      let depth = 0;
-      let node = start;
-      while (zones[node] === UNSEEN) {
-        zones[node] = NO_ZONE;
-        path[depth++] = node;
-        const parent = this.#parent(node, zoneSizes);
-        if (parent === NO_NODE) break;
-        node = parent;
-        if (node === zones.length) zones.push(UNSEEN);
-      }
-      const zone = zones[node]!;
-      for (let i = 0; i < depth; i++) {
-        const member = path[i]!;
-        zones[member] = zone;
-        // Outside our zones nothing is answered, so there is nothing between names either.
-        if (zone !== NO_ZONE || store.firstRecord[member] !== NO_RECORD) published.push(member);
-      }
-    };
-    for (let start = 0; start < collected; start++) {
-      if (store.firstRecord[start] !== NO_RECORD) climb(start);
-    }
-    // A zone within a zone: the names between their apexes exist too.
-    for (const apex of this.#apexes) {
-      const parent = this.#parent(apex.node, zoneSizes);
-      if (parent === zones.length) zones.push(UNSEEN);
-      if (parent !== NO_NODE) climb(parent);
-    }
-    this.#zone = Uint16Array.from(zones, (zone) => (zone === UNSEEN ? NO_ZONE : zone));
-    this.#offset = new Uint32Array(store.nodeCount);
-    return published;
-  }
-
-  /** Node one label up; NO_NODE if that is shorter than every apex, and so in no zone. */
-  #parent(node: number, zoneSizes: readonly number[]): number {
-    const store = this.#store;
-    const label = store.names[store.nameAt[node]!]!;
-    const rest = store.nameLength[node]! - label - 1;
-    if (label === 0 || !zoneSizes.some((size) => rest >= size)) return NO_NODE;
-    return store.ancestor(node, label + 1);
-  }
-
-  #nodeBytes(node: number): number {
-    const store = this.#store;
-    let [ipv4, ipv6, srv, srvData] = [0, 0, 0, 0];
-    for (let r = store.firstRecord[node]!; r !== NO_RECORD; r = store.nextRecord[r]!) {
-      const kind = store.kind[r];
-      if (kind === RECORD_KIND.A) ipv4++;
-      else if (kind === RECORD_KIND.AAAA) ipv6++;
-      else {
+  #nodeBytes(node: number, apex: Apex | null): number {
+    const { firstRecord, nextRecord, kind, target, nameLength } = this.#store;
+    let [ipv4, ipv6, srv, srvData, ptr, ptrData] = [0, 0, 0, 0, 0, 0];
+    for (let r = firstRecord[node]!; r !== NO_RECORD; r = nextRecord[r]!) {
+      if (kind[r] === RECORD_KIND.A) ipv4++;
+      else if (kind[r] === RECORD_KIND.AAAA) ipv6++;
+      else if (kind[r] === RECORD_KIND.SRV) {
         srv++;
-        srvData += RECORD_HEAD_BYTES + SRV_HEAD_BYTES + store.nameLength[store.target[r]!]!;
+        srvData += RECORD_HEAD_BYTES + SRV_HEAD_BYTES + nameLength[target[r]!]!;
+      } else {
+        ptr++;
+        ptrData += RECORD_HEAD_BYTES + nameLength[target[r]!]!;
       }
     }
-    let size = 4 * NODE_WORDS + align(store.nameLength[node]!);
+    let size = 4 * NODE_WORDS + align(nameLength[node]!);
     if (ipv4 > 0) size += 4 * RRSET_WORDS + ipv4 * A_BYTES;
     if (ipv6 > 0) size += 4 * RRSET_WORDS + ipv6 * AAAA_BYTES;
     if (srv > 0) size += 4 * (RRSET_WORDS + INDEX_WORDS * srv) + align(srvData);
-    const zone = this.#apexOf.get(node);
-    if (zone !== undefined) {
-      const apex = this.#apexes[zone]!;
-      const ns = RECORD_HEAD_BYTES + store.nameLength[apex.mname]!;
+    if (ptr > 0) size += 4 * (RRSET_WORDS + INDEX_WORDS * ptr) + align(ptrData);
+    if (apex !== null) {
+      const ns = RECORD_HEAD_BYTES + nameLength[apex.mname]!;
       size += 4 * (2 * RRSET_WORDS + INDEX_WORDS) + align(ns) + align(apex.soaBytes);
     }
     return size;
   }
 
   #collect(node: number): NodeRecords {
-    const store = this.#store;
-    const sets: NodeRecords = { ipv4: [], ipv6: [], srv: [] };
-    for (let r = store.firstRecord[node]!; r !== NO_RECORD; r = store.nextRecord[r]!) {
-      const kind = store.kind[r];
-      if (kind === RECORD_KIND.SRV) sets.srv.push(r);
-      else if (kind === RECORD_KIND.A) sets.ipv4.push(store.addresses[store.value[r]!]!);
-      else sets.ipv6.push(store.addresses[store.value[r]!]!);
+    const { firstRecord, nextRecord, kind, value, addresses } = this.#store;
+    const sets: NodeRecords = { ipv4: [], ipv6: [], srv: [], ptr: [] };
+    for (let r = firstRecord[node]!; r !== NO_RECORD; r = nextRecord[r]!) {
+      if (kind[r] === RECORD_KIND.A) sets.ipv4.push(addresses[value[r]!]!);
+      else if (kind[r] === RECORD_KIND.AAAA) sets.ipv6.push(addresses[value[r]!]!);
+      else if (kind[r] === RECORD_KIND.SRV) sets.srv.push(r);
+      else sets.ptr.push(r);
     }
     return sets;
   }
@@ -239,52 +185,95 @@ class Compiler {
     this.#words[slots + 2 * slot + 1] = this.#offset[node]!;
   }
 
-  #writeNode(node: number): void {
-    const store = this.#store;
-    const sets = this.#collect(node);
-    const zone = this.#apexOf.get(node);
-    const count =
-      Number(sets.ipv4.length > 0) +
-      Number(sets.ipv6.length > 0) +
-      Number(sets.srv.length > 0) +
-      (zone === undefined ? 0 : 2);
+  /** `zone`: whose apex the node is, or NO_ZONE. */
+  #writeNode(node: number, zone: number): void {
+    const first = this.#store.firstRecord[node]!;
+    if (zone === NO_ZONE && (first === NO_RECORD || this.#store.nextRecord[first] === NO_RECORD)) {
+      this.#writeSmallNode(node, first);
+      return;
+    }
+    const { ipv4, ipv6, srv, ptr } = this.#collect(node);
+    let count = zone === NO_ZONE ? 0 : 2;
+    for (const set of [ipv4, ipv6, srv, ptr]) if (set.length > 0) count++;
+    const offset = this.#beginNode(node, count);
+    if (ipv4.length > 0) this.#putAddresses(TYPE.A, ipv4);
+    if (ipv6.length > 0) this.#putAddresses(TYPE.AAAA, ipv6);
+    if (srv.length > 0) this.#putTargets(TYPE.SRV, srv);
+    if (ptr.length > 0) this.#putTargets(TYPE.PTR, ptr);
+    if (zone !== NO_ZONE) {
+      const index = this.#at;
+      const data = index + 4 * INDEX_WORDS;
+      this.#put(TYPE.NS, 1, data, this.#writeNs(this.#apexes[zone]!, index, data), index);
+      this.#put(TYPE.SOA, 1, this.#at, this.#writeSoa(zone, this.#terms.ttlSeconds, this.#at), 0);
+    }
+    this.#words[(offset >>> 2) + 1] = this.#at - offset;
+  }
+
+  /** Most names have one record, or are between others and have none: no lists for them. */
+  #writeSmallNode(node: number, record: number): void {
+    const offset = this.#beginNode(node, record === NO_RECORD ? 0 : 1);
+    if (record !== NO_RECORD) {
+      const kind = this.#store.kind[record];
+      if (kind === RECORD_KIND.SRV) this.#putTarget(TYPE.SRV, record);
+      else if (kind === RECORD_KIND.PTR) this.#putTarget(TYPE.PTR, record);
+      else {
+        const { family, bytes } = this.#store.addresses[this.#store.value[record]!]!;
+        const type = family === 4 ? TYPE.A : TYPE.AAAA;
+        this.#put(type, 1, this.#at, this.#writeAddress(type, bytes, this.#at), 0);
+      }
+    }
+    this.#words[(offset >>> 2) + 1] = this.#at - offset;
+  }
+
+  /** Writes what stands before the data of a node's RRsets; returns where the node starts. */
+  #beginNode(node: number, rrsets: number): number {
     const offset = this.#offset[node]!;
-    const nameAt = offset + 4 * (NODE_WORDS + RRSET_WORDS * count);
-    let at = align(this.#copyName(node, nameAt));
-    let header = (offset >>> 2) + NODE_WORDS;
-    const put = (type: number, members: number, data: number, end: number, index = 0): void => {
-      const words = this.#words;
-      words[header + RRSET.TYPE] = type;
-      words[header + RRSET.COUNT] = members;
-      words[header + RRSET.DATA] = data;
-      words[header + RRSET.DATA_BYTES] = end - data;
-      words[header + RRSET.INDEX] = index;
-      header += RRSET_WORDS;
-      at = align(end);
-    };
-    const { ipv4, ipv6, srv } = sets;
-    if (ipv4.length > 0) put(TYPE.A, ipv4.length, at, this.#writeAddresses(TYPE.A, ipv4, at));
-    if (ipv6.length > 0) put(TYPE.AAAA, ipv6.length, at, this.#writeAddresses(TYPE.AAAA, ipv6, at));
-    if (srv.length > 0) {
-      const index = at;
-      const data = at + 4 * INDEX_WORDS * srv.length;
-      put(TYPE.SRV, srv.length, data, this.#writeServices(srv, index, data), index);
+    const nameBytes = this.#store.nameLength[node]!;
+    this.#words[offset >>> 2] = nameBytes | (this.#zones[node]! << 8) | (rrsets << 24);
+    this.#rrsetAt = (offset >>> 2) + NODE_WORDS;
+    this.#at = align(this.#copyName(node, offset + 4 * (NODE_WORDS + RRSET_WORDS * rrsets)));
+    return offset;
+  }
+
+  #put(type: number, members: number, data: number, end: number, index: number): void {
+    const words = this.#words;
+    const header = this.#rrsetAt;
+    words[header + RRSET.TYPE] = type;
+    words[header + RRSET.COUNT] = members;
+    words[header + RRSET.DATA] = data;
+    words[header + RRSET.DATA_BYTES] = end - data;
+    words[header + RRSET.INDEX] = index;
+    this.#rrsetAt = header + RRSET_WORDS;
+    this.#at = align(end);
+  }
+
+  #putAddresses(type: number, addresses: IpAddress[]): void {
+    this.#put(type, addresses.length, this.#at, this.#writeAddresses(type, addresses, this.#at), 0);
+  }
+
+  #putTargets(type: number, records: number[]): void {
+    const index = this.#at;
+    const data = index + 4 * INDEX_WORDS * records.length;
+    if (records.length > 1) records.sort((a, b) => this.#compareTargets(a, b));
+    let at = data;
+    for (const [i, record] of records.entries()) {
+      at = this.#writeTarget(type, record, index + 4 * INDEX_WORDS * i, at);
     }
-    if (zone !== undefined) {
-      const index = at;
-      const data = at + 4 * INDEX_WORDS;
-      put(TYPE.NS, 1, data, this.#writeNs(this.#apexes[zone]!, index, data), index);
-      put(TYPE.SOA, 1, at, this.#writeSoa(zone, this.#terms.ttlSeconds, at));
-    }
-    this.#words[offset >>> 2] = store.nameLength[node]! | (this.#zone[node]! << 8) | (count << 24);
-    this.#words[(offset >>> 2) + 1] = at - offset;
+    this.#put(type, records.length, data, at, index);
+  }
+
+  #putTarget(type: number, record: number): void {
+    const index = this.#at;
+    const data = index + 4 * INDEX_WORDS;
+    this.#put(type, 1, data, this.#writeTarget(type, record, index, data), index);
   }
 
   #copyName(node: number, at: number): number {
-    const store = this.#store;
-    const from = store.nameAt[node]!;
-    const length = store.nameLength[node]!;
-    for (let i = 0; i < length; i++) this.#bytes[at + i] = store.names[from + i]!;
+    const { names, nameAt, nameLength } = this.#store;
+    const bytes = this.#bytes;
+    const from = nameAt[node]!;
+    const length = nameLength[node]!;
+    for (let i = 0; i < length; i++) bytes[at + i] = names[from + i]!;
     return at + length;
   }
 
@@ -301,37 +290,42 @@ class Compiler {
   #writeAddresses(type: number, addresses: IpAddress[], start: number): number {
     let at = start;
     if (addresses.length > 1) addresses.sort(byBytes);
-    for (const { bytes } of addresses) {
-      at = this.#writeHead(at, type, this.#terms.ttlSeconds, bytes.length);
-      for (let i = 0; i < bytes.length; i++) this.#bytes[at + i] = bytes[i]!;
-      at += bytes.length;
-    }
+    for (const { bytes } of addresses) at = this.#writeAddress(type, bytes, at);
     return at;
   }
 
-  /** Targets stay uncompressed (RFC 2782); equal targets stand side by side. */
-  #writeServices(records: number[], index: number, start: number): number {
+  #writeAddress(type: number, address: Uint8Array, start: number): number {
+    const at = this.#writeHead(start, type, this.#terms.ttlSeconds, address.length);
+    const bytes = this.#bytes;
+    for (let i = 0; i < address.length; i++) bytes[at + i] = address[i]!;
+    return at + address.length;
+  }
+
+  /**
+   * Writes an SRV or PTR record and its entry in the index. Targets stay uncompressed: SRV's must
+   * (RFC 2782), PTR's may, and so their bytes do not depend on where they go.
+   */
+  #writeTarget(type: number, record: number, entry: number, start: number): number {
     const store = this.#store;
-    if (records.length > 1) records.sort((a, b) => this.#compareServices(a, b));
-    let at = start;
-    let entry = index >>> 2;
-    for (const record of records) {
-      const target = store.target[record]!;
-      this.#words[entry] = at;
-      this.#words[entry + 1] = this.#offset[target]!;
-      entry += INDEX_WORDS;
-      const rdataBytes = SRV_HEAD_BYTES + store.nameLength[target]!;
-      at = this.#writeHead(at, TYPE.SRV, this.#terms.ttlSeconds, rdataBytes);
+    const target = store.target[record]!;
+    this.#words[entry >>> 2] = start;
+    this.#words[(entry >>> 2) + 1] = this.#offset[target]!;
+    const numbersBytes = type === TYPE.SRV ? SRV_HEAD_BYTES : 0;
+    const rdataBytes = numbersBytes + store.nameLength[target]!;
+    const at = this.#writeHead(start, type, this.#terms.ttlSeconds, rdataBytes);
+    if (type === TYPE.SRV) {
       writeU16(this.#bytes, at, 0);
       writeU16(this.#bytes, at + 2, this.#terms.srvWeight);
       writeU16(this.#bytes, at + 4, store.value[record]!);
-      at = this.#copyName(target, at + SRV_HEAD_BYTES);
     }
-    return at;
+    return this.#copyName(target, at + numbersBytes);
   }
 
-  /** By target name, then port: the order must not depend on that of the tasks. */
-  #compareServices(a: number, b: number): number {
+  /**
+   * By target name, then port: equal targets stand side by side, and the order does not depend on
+   * that of the tasks.
+   */
+  #compareTargets(a: number, b: number): number {
     const { target, value, nameAt, nameLength, names } = this.#store;
     const [targetA, targetB] = [target[a]!, target[b]!];
     if (targetA === targetB) return value[a]! - value[b]!;

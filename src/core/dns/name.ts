@@ -90,6 +90,18 @@ export class NameEncoder {
   }
 }
 
+/** The owner name that stands at `offset` in the wire form that `NameEncoder` writes. */
+export function readOwnerName(wire: Uint8Array, offset: number): OwnerName {
+  let text = '';
+  let at = offset;
+  for (let length = wire[at]!; length > 0; length = wire[at]!) {
+    for (let i = at + 1; i <= at + length; i++) text += String.fromCharCode(wire[i]!);
+    text += '.';
+    at += 1 + length;
+  }
+  return text;
+}
+
 const decimal = (octet: number): string => `\\${octet.toString().padStart(3, '0')}`;
 
 /** Presentation form with RFC 4343 §2.1 escapes and final dot of an uncompressed wire name. */

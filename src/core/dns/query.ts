@@ -41,9 +41,6 @@ export class Query {
   nameLength = 0;
   /** Lower-case copy of the qname; `nameLength` octets of it count. */
   readonly name: Uint8Array = new Uint8Array(NAME_BYTES_MAX + 1);
-  /** Offsets in `name` where labels start, the root label last. */
-  readonly labelStarts: Uint8Array = new Uint8Array(128);
-  labelCount = 0;
   /** `hashWireName` of the lower-case qname. */
   hash = 0;
   /** End of the question section, 0 if there is no readable question. */
@@ -87,14 +84,12 @@ export class Query {
    * before the first question that one could point at. */
   #parseName(message: Uint8Array, length: number): number {
     const name = this.name;
-    let labels = 0;
     let at = 0;
     for (;;) {
       if (HEADER_BYTES + at >= length || at >= NAME_BYTES_MAX) return -1;
       const labelLength = message[HEADER_BYTES + at]!;
       if (labelLength > 63 || HEADER_BYTES + at + labelLength >= length) return -1;
       if (at + labelLength >= NAME_BYTES_MAX) return -1;
-      this.labelStarts[labels++] = at;
       const labelEnd = at + labelLength;
       name[at] = labelLength;
       for (at++; at <= labelEnd; at++) {
@@ -103,7 +98,6 @@ export class Query {
       if (labelLength === 0) break;
     }
     this.nameLength = at;
-    this.labelCount = labels;
     this.hash = hashWireName(name, 0, at);
     return HEADER_BYTES + at;
   }

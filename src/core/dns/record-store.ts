@@ -1,6 +1,14 @@
 import type { IpAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
-import { hashWireName, type NameDefect, nameDefect, NameEncoder, type OwnerName } from './name.ts';
+import { NAME_BYTES_MAX } from './constants.ts';
+import {
+  hashWireName,
+  type NameDefect,
+  nameDefect,
+  NameEncoder,
+  type OwnerName,
+  readOwnerName,
+} from './name.ts';
 import type { RecordSink } from './zone.ts';
 
 /**
@@ -9,7 +17,7 @@ import type { RecordSink } from './zone.ts';
  */
 export const RECORDS_MAX = 4_000_000;
 
-export const RECORD_KIND = { A: 0, AAAA: 1, SRV: 2 } as const;
+export const RECORD_KIND = { A: 0, AAAA: 1, SRV: 2, PTR: 3 } as const;
 
 /** Room that a store starts with; it doubles as needed. */
 const NODES_FIRST = 1 << 10;
@@ -31,7 +39,7 @@ export class RecordStore implements RecordSink {
   nameLength: Int32Array = new Int32Array(NODES_FIRST);
   hash: Int32Array = new Int32Array(NODES_FIRST);
   firstRecord: Int32Array = new Int32Array(NODES_FIRST);
-  /** Per record: kind, address index or port, target node or -1, next record of the owner. */
+  /** Per record: kind, address index or port or 0, target node or -1, next of the owner. */
   kind: Int32Array = new Int32Array(RECORDS_FIRST);
   value: Int32Array = new Int32Array(RECORDS_FIRST);
   target: Int32Array = new Int32Array(RECORDS_FIRST);
@@ -42,8 +50,12 @@ export class RecordStore implements RecordSink {
 
   #owner: Int32Array = new Int32Array(RECORDS_FIRST);
   readonly #addressIndex = new Map<string, number>();
+  /** The address named last and its index: names of one task share it. */
+  #lastAddress: IpAddress | null = null;
+  #lastAddressIndex = -1;
   #onDefect: (name: OwnerName, defect: NameDefect | 'record-limit') => void;
   readonly #encoder = new NameEncoder();
+  readonly #movedName = new Uint8Array(NAME_BYTES_MAX);
   /** The target named last and its node: ports of one task share it. */
   #lastTarget: OwnerName | null = null;
   #lastTargetNode = -1;
@@ -64,6 +76,7 @@ export class RecordStore implements RecordSink {
     this.recordCount = 0;
     this.addresses.length = 0;
     this.#addressIndex.clear();
+    this.#lastAddress = null;
     this.#lastTarget = null;
     this.#namesEnd = 0;
     this.#nodeSlots.fill(0);
@@ -74,12 +87,17 @@ export class RecordStore implements RecordSink {
   address(owner: OwnerName, address: IpAddress): boolean {
     const node = this.#ownerNode(owner);
     if (node < 0) return false;
-    let index = this.#addressIndex.get(address.text);
-    if (index === undefined) {
-      index = this.addresses.push(address) - 1;
-      this.#addressIndex.set(address.text, index);
+    if (address !== this.#lastAddress) {
+      let index = this.#addressIndex.get(address.text);
+      if (index === undefined) {
+        index = this.addresses.push(address) - 1;
+        this.#addressIndex.set(address.text, index);
+      }
+      this.#lastAddress = address;
+      this.#lastAddressIndex = index;
     }
-    return this.#add(node, address.family === 4 ? RECORD_KIND.A : RECORD_KIND.AAAA, index, -1);
+    const kind = address.family === 4 ? RECORD_KIND.A : RECORD_KIND.AAAA;
+    return this.#add(node, kind, this.#lastAddressIndex, -1);
   }
 
   /** Adds an SRV record; false if it was there already or cannot be published. */
@@ -93,6 +111,70 @@ export class RecordStore implements RecordSink {
     }
     const targetNode = this.#lastTargetNode;
     return targetNode >= 0 && this.#add(node, RECORD_KIND.SRV, port, targetNode);
+  }
+
+  /** Adds a PTR record; false if it was there already or cannot be published. */
+  pointer(owner: OwnerName, target: OwnerName): boolean {
+    const node = this.#ownerNode(owner);
+    if (node < 0) return false;
+    const targetNode = this.node(target);
+    return targetNode >= 0 && this.#add(node, RECORD_KIND.PTR, 0, targetNode);
+  }
+
+  /**
+   * Gives every name below `from` its records below `to` too, with targets below `from` moved
+   * along. Cheaper than adding them again: most of a name is copied, and nothing becomes text.
+   */
+  copyBelow(from: OwnerName, to: OwnerName): void {
+    const [source, destination] = [this.node(from), this.node(to)];
+    if (source < 0 || destination < 0 || source === destination) return;
+    const end = this.nodeCount;
+    for (let node = 0; node < end; node++) {
+      if (this.firstRecord[node] === NO_RECORD || !this.#isBelow(node, source)) continue;
+      const copy = this.#moved(node, source, destination);
+      let record = copy < 0 ? NO_RECORD : this.firstRecord[node]!;
+      for (; record !== NO_RECORD; record = this.nextRecord[record]!) {
+        if (this.recordCount >= RECORDS_MAX) {
+          this.#onDefect(readOwnerName(this.names, this.nameAt[copy]!), 'record-limit');
+          return;
+        }
+        let target = this.target[record]!;
+        if (target >= 0 && this.#isBelow(target, source)) {
+          target = this.#moved(target, source, destination);
+          if (target < 0) continue;
+        }
+        this.#add(copy, this.kind[record]!, this.value[record]!, target);
+      }
+    }
+  }
+
+  #isBelow(node: number, parent: number): boolean {
+    const { names } = this;
+    const size = this.nameLength[parent]!;
+    const head = this.nameLength[node]! - size;
+    if (head <= 0) return false;
+    const at = this.nameAt[node]!;
+    const parentAt = this.nameAt[parent]!;
+    for (let i = 0; i < size; i++) {
+      if (names[at + head + i] !== names[parentAt + i]) return false;
+    }
+    let label = 0;
+    while (label < head) label += 1 + names[at + label]!;
+    return label === head;
+  }
+
+  /** Node of the name that a node below `from` has below `to`; -1 if it would be too long. */
+  #moved(node: number, from: number, to: number): number {
+    const head = this.nameLength[node]! - this.nameLength[from]!;
+    const size = this.nameLength[to]!;
+    const bytes = this.#movedName;
+    if (head + size > NAME_BYTES_MAX) {
+      this.#onDefect(readOwnerName(this.names, this.nameAt[node]!), 'too-long');
+      return -1;
+    }
+    for (let i = 0, at = this.nameAt[node]!; i < head; i++) bytes[i] = this.names[at + i]!;
+    for (let i = 0, at = this.nameAt[to]!; i < size; i++) bytes[head + i] = this.names[at + i]!;
+    return this.#intern(bytes, 0, head + size, hashWireName(bytes, 0, head + size) | 0);
   }
 
   /** Node of a record's owner, -1 if there may be no more records or the name is defective. */

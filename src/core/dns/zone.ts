@@ -26,4 +26,6 @@ export interface ZoneTerms {
 export interface RecordSink {
   address(owner: OwnerName, address: IpAddress): boolean;
   service(owner: OwnerName, target: OwnerName, port: number): boolean;
+  /** A PTR record (RFC 1035 §3.3.12). */
+  pointer(owner: OwnerName, target: OwnerName): boolean;
 }

@@ -3,21 +3,38 @@ import { asObject, isAbsent } from '../base/json.ts';
 import type { RejectionList } from '../base/rejection.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { parsePid } from './parse-pid.ts';
-import { AddressCache, parseTask } from './parse-task.ts';
+import { mentionsVipPort } from './parse-labels.ts';
+import { AddressCache, isKilling, parseTask } from './parse-task.ts';
 import type { Agent, ClusterSnapshot, Framework, Task } from './snapshot.ts';
 
-/** Members of frameworks, agents and tasks that names need. */
+/** Tasks of one framework, as a snapshot parts them. */
+export type FrameworkTasks = Pick<Framework, 'tasks' | 'killing'>;
+
+const NO_TASKS: FrameworkTasks = { tasks: [], killing: [] };
+/** Members of frameworks, agents and tasks that names and VIPs need. */
 const FRAMEWORK_KEYS: ReadonlySet<string> = new Set(['name', 'pid', 'hostname', 'active']);
-const AGENT_KEYS: WantedMembers = { id: 'value', pid: 'value', active: 'value' };
+const AGENT_KEYS: WantedMembers = {
+  id: 'value',
+  pid: 'value',
+  hostname: 'value',
+  active: 'value',
+};
+/** Members of a task's `container`, which v0 and v1 write alike. */
+export const CONTAINER_KEYS: WantedMembers = {
+  type: 'word',
+  docker: { network: 'word', port_mappings: 'value' },
+  network_infos: 'value',
+};
 const TASK_KEYS: WantedMembers = {
   id: 'value',
   name: 'value',
-  slave_id: 'value',
-  state: 'value',
+  slave_id: 'word',
+  state: 'word',
   resources: { ports: 'value' },
   statuses: 'value',
   discovery: 'value',
-  container: { docker: { network: 'value', port_mappings: 'value' }, network_infos: 'value' },
+  labels: mentionsVipPort,
+  container: CONTAINER_KEYS,
   health_check: 'presence',
 };
 
@@ -32,25 +49,42 @@ export function parseState(
   rejections: RejectionList,
 ): Result<ClusterSnapshot, string> {
   const reader = new StateReader(rejections);
+  const broken = scanMembers(body, (key, scanner) => {
+    reader.member(key, scanner);
+  });
+  return broken === null ? reader.snapshot() : err(broken);
+}
+
+/**
+ * Calls `member` for each member of the object that a body is; returns what is wrong with it as
+ * JSON, null if nothing is.
+ */
+export function scanMembers(
+  body: Uint8Array | string,
+  member: (key: string, scanner: JsonScanner) => void,
+): string | null {
   try {
     const scanner = new JsonScanner(typeof body === 'string' ? Buffer.from(body) : body);
-    reader.read(scanner);
+    scanner.object((key) => {
+      member(key, scanner);
+    });
     scanner.end();
   } catch (error) {
     if (error instanceof JsonScanError || error instanceof SyntaxError) {
-      return err(`not JSON: ${error.message}`);
+      return `not JSON: ${error.message}`;
     }
     throw error;
   }
-  return reader.snapshot();
+  return null;
 }
 
 /** Collects the parts of a state; of members that come twice the last counts, as in JSON.parse. */
-class StateReader {
+export class StateReader {
   readonly #rejections: RejectionList;
   readonly #addresses = new AddressCache();
   #leader: unknown;
   #pid: unknown;
+  #recovering = 0;
   #agents: Agent[] | null = null;
   #frameworks: Framework[] | null = null;
 
@@ -58,14 +92,14 @@ class StateReader {
     this.#rejections = rejections;
   }
 
-  read(scanner: JsonScanner): void {
-    scanner.object((key) => {
-      if (key === 'leader') this.#leader = scanner.value();
-      else if (key === 'pid') this.#pid = scanner.value();
-      else if (key === 'slaves') this.#agents = this.#readAgents(scanner);
-      else if (key === 'frameworks') this.#frameworks = this.#readFrameworks(scanner);
-      else scanner.skip();
-    });
+  /** Reads or skips one member of the state. */
+  member(key: string, scanner: JsonScanner): void {
+    if (key === 'leader') this.#leader = scanner.value();
+    else if (key === 'pid') this.#pid = scanner.value();
+    else if (key === 'slaves') this.#agents = this.#readAgents(scanner);
+    else if (key === 'recovered_slaves') this.#recovering = countEntries(scanner);
+    else if (key === 'frameworks') this.#frameworks = this.#readFrameworks(scanner);
+    else scanner.skip();
   }
 
   snapshot(): Result<ClusterSnapshot, string> {
@@ -76,8 +110,14 @@ class StateReader {
     }
     const leader = parsePid(this.#leader);
     if (leader === null) return err('the state names no usable `leader`');
-    const taskCount = frameworks.reduce((sum, framework) => sum + framework.tasks.length, 0);
-    return ok({ leader, fromLeader: this.#pid === this.#leader, frameworks, agents, taskCount });
+    return ok({
+      leader,
+      fromLeader: this.#pid === this.#leader,
+      frameworks,
+      agents,
+      recoveringAgents: this.#recovering,
+      taskCount: countTasks(frameworks),
+    });
   }
 
   #readAgents(scanner: JsonScanner): Agent[] | null {
@@ -100,10 +140,10 @@ class StateReader {
 
   #readFramework(scanner: JsonScanner, path: string): Framework | null {
     if (scanner.kind() !== 'object') {
-      return parseFramework(scanner.value(), path, [], this.#rejections);
+      return parseFramework(scanner.value(), path, NO_TASKS, this.#rejections);
     }
     const members: Record<string, unknown> = {};
-    let tasks: readonly Task[] = [];
+    let tasks = NO_TASKS;
     scanner.object((key) => {
       if (key === 'tasks') tasks = this.#readTasks(scanner, `${path}.tasks`);
       else if (FRAMEWORK_KEYS.has(key)) members[key] = scanner.value();
@@ -112,23 +152,40 @@ class StateReader {
     return parseFramework(members, path, tasks, this.#rejections);
   }
 
-  #readTasks(scanner: JsonScanner, path: string): readonly Task[] {
-    const tasks: Task[] = [];
+  #readTasks(scanner: JsonScanner, path: string): FrameworkTasks {
     if (scanner.kind() !== 'array') {
       const value = scanner.value();
       if (!isAbsent(value)) this.#rejections.add(path, 'tasks-malformed', value);
-      return tasks;
+      return NO_TASKS;
     }
+    const tasks: Task[] = [];
+    const killing: Task[] = [];
     scanner.array((i) => {
       const value = scanner.pick(TASK_KEYS);
       const task = parseTask(value, `${path}[${i}]`, this.#addresses, this.#rejections);
-      if (task !== null) tasks.push(task);
+      if (task !== null) (isKilling(value) ? killing : tasks).push(task);
     });
-    return tasks;
+    return { tasks, killing };
   }
 }
 
-function parseAgent(value: unknown, path: string, rejections: RejectionList): Agent | null {
+/** Entries of the list here; 0 if it is none. */
+export function countEntries(scanner: JsonScanner): number {
+  let count = 0;
+  scanner.array(() => {
+    scanner.skip();
+    count++;
+  });
+  return count;
+}
+
+/** Running tasks of all frameworks. */
+export function countTasks(frameworks: readonly Framework[]): number {
+  return frameworks.reduce((sum, framework) => sum + framework.tasks.length, 0);
+}
+
+/** Reads one entry of `slaves`; null and a rejection if it has no usable id or address. */
+export function parseAgent(value: unknown, path: string, rejections: RejectionList): Agent | null {
   const agent = asObject(value);
   const id = agent?.['id'];
   if (agent === null || typeof id !== 'string') {
@@ -140,13 +197,21 @@ function parseAgent(value: unknown, path: string, rejections: RejectionList): Ag
     rejections.add(`${path}.pid`, 'pid-malformed', agent['pid']);
     return null;
   }
-  return { path, id, endpoint, active: agent['active'] !== false };
+  const hostname = agent['hostname'];
+  return {
+    path,
+    id,
+    hostname: typeof hostname === 'string' ? hostname : '',
+    endpoint,
+    active: agent['active'] !== false,
+  };
 }
 
-function parseFramework(
+/** Reads one entry of `frameworks`, apart from its tasks; null and a rejection without a name. */
+export function parseFramework(
   value: unknown,
   path: string,
-  tasks: readonly Task[],
+  { tasks, killing }: FrameworkTasks,
   rejections: RejectionList,
 ): Framework | null {
   const framework = asObject(value);
@@ -166,5 +231,6 @@ function parseFramework(
     hostname: typeof hostname === 'string' ? hostname : '',
     active: framework['active'] !== false,
     tasks,
+    killing,
   };
 }

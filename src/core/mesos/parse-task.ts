@@ -1,8 +1,10 @@
 import { type IpAddress, parseIpAddress } from '../base/address.ts';
 import { asArray, asObject, isAbsent, type JsonObject } from '../base/json.ts';
 import type { RejectionList } from '../base/rejection.ts';
+import { parseDiscovery } from './parse-discovery.ts';
+import { parseVipPortLabels } from './parse-labels.ts';
 import { parsePorts } from './parse-ports.ts';
-import type { Discovery, DiscoveryPort, PortMapping, Task, TaskNetwork } from './snapshot.ts';
+import type { PortMapping, Task, TaskNetwork } from './snapshot.ts';
 
 /** Parses address texts once: 100,000 tasks share a few thousand addresses. */
 export class AddressCache {
@@ -20,20 +22,20 @@ export class AddressCache {
 }
 
 const NONE: readonly never[] = [];
-/**
- * Every port of a DiscoveryInfo makes records per protocol, twice if it is named: with these limits
- * one task stays far below what a generation may have, so that it cannot cost others their names.
- */
-const DISCOVERY_PORTS_MAX = 256;
-/** Room for all protocols there are in one text such as `tcp,udp`. */
-const PROTOCOL_LENGTH_MAX = 64;
+/** The longest name of /etc/protocols is half as long; a longer text is no protocol. */
+const PROTOCOL_LENGTH_MAX = 32;
 const DOCKER_LABEL = 'Docker.NetworkSettings.IPAddress';
 const MESOS_LABEL = 'MesosContainerizer.NetworkSettings.IPAddress';
 
+/** Whether an entry of `tasks` is a task that is being killed. */
+export function isKilling(value: unknown): boolean {
+  return asObject(value)?.['state'] === 'TASK_KILLING';
+}
+
 /**
- * Reads one entry of a framework's `tasks`. Returns null for tasks that are not TASK_RUNNING and
- * for those without id, name or agent, which are rejected; bad parts of a good task lose only
- * themselves.
+ * Reads one entry of a framework's `tasks`. Returns null for tasks that are neither TASK_RUNNING
+ * nor TASK_KILLING and for those without id, name or agent, which are rejected; bad parts of a good
+ * task lose only themselves.
  */
 export function parseTask(
   value: unknown,
@@ -46,24 +48,30 @@ export function parseTask(
     rejections.add(path, 'task-malformed', value);
     return null;
   }
-  if (task['state'] !== 'TASK_RUNNING') return null;
+  const { state } = task;
+  if (state !== 'TASK_RUNNING' && state !== 'TASK_KILLING') return null;
   const { id, name, slave_id: agentId } = task;
   if (typeof id !== 'string' || typeof name !== 'string' || typeof agentId !== 'string') {
     const member = typeof id !== 'string' ? 'id' : typeof name !== 'string' ? 'name' : 'slave_id';
     rejections.add(`${path}.${member}`, 'task-malformed', task[member]);
     return null;
   }
-  const status = newestRunning(task['statuses']);
+  const status =
+    newestStatus(task['statuses'], 'TASK_RUNNING') ?? newestStatus(task['statuses'], state);
   const networkInfos = asArray(asObject(status?.['container_status'])?.['network_infos']) ?? NONE;
   const container = asObject(task['container']);
   const portMappings = parsePortMappings(container, networkInfos);
+  const { discovery, ports } = parseDiscovery(task['discovery'], `${path}.discovery`, rejections);
   return {
     path,
     id,
     name,
     agentId,
     hostPorts: hostPorts(task, path, rejections),
-    discovery: parseDiscovery(task['discovery'], `${path}.discovery`, rejections),
+    discovery,
+    discoveryPorts: ports,
+    vipPortLabels: parseVipPortLabels(task['labels'], path, rejections),
+    isDocker: container?.['type'] === 'DOCKER',
     networkAddresses: networkAddresses(networkInfos, addresses, path, rejections),
     dockerAddresses: labelAddresses(status, DOCKER_LABEL, addresses),
     mesosAddresses: labelAddresses(status, MESOS_LABEL, addresses),
@@ -86,13 +94,16 @@ function hostPorts(task: JsonObject, path: string, rejections: RejectionList): r
   return ports;
 }
 
-/** TASK_RUNNING status with the greatest timestamp (0 if it has none), the first of equals. */
-function newestRunning(statuses: unknown): JsonObject | null {
+/**
+ * Status of a state with the greatest timestamp (0 if it has none), the first of equals. Of a task
+ * that is being killed the running one tells where it is: the later one may lack the addresses.
+ */
+function newestStatus(statuses: unknown, state: string): JsonObject | null {
   let newest: JsonObject | null = null;
   let newestTime = -1;
   for (const value of asArray(statuses) ?? NONE) {
     const status = asObject(value);
-    if (status?.['state'] !== 'TASK_RUNNING') continue;
+    if (status?.['state'] !== state) continue;
     const time = status['timestamp'] ?? 0;
     if (typeof time !== 'number' || !(time > newestTime)) continue;
     newest = status;
@@ -142,81 +153,33 @@ function labelAddresses(
   return found;
 }
 
-function parseDiscovery(value: unknown, path: string, rejections: RejectionList): Discovery | null {
-  if (isAbsent(value)) return null;
-  const discovery = asObject(value);
-  const name = discovery?.['name'];
-  if (discovery === null || (!isAbsent(name) && typeof name !== 'string')) {
-    rejections.add(path, 'discovery-malformed', value);
-    return null;
-  }
-  if (isAbsent(name) || name === '') return null;
-  const list = asObject(discovery['ports'])?.['ports'];
-  const ports: DiscoveryPort[] = [];
-  const entries = asArray(list) ?? NONE;
-  for (const [i, entry] of entries.slice(0, DISCOVERY_PORTS_MAX).entries()) {
-    const port = parseDiscoveryPort(entry, `${path}.ports.ports[${i}]`, rejections);
-    if (port !== null) ports.push(port);
-  }
-  if (entries.length > DISCOVERY_PORTS_MAX) {
-    rejections.add(`${path}.ports.ports[${DISCOVERY_PORTS_MAX}]`, 'too-many-ports', entries.length);
-  }
-  return { name, ports };
-}
-
-function parseDiscoveryPort(
-  value: unknown,
-  path: string,
-  rejections: RejectionList,
-): DiscoveryPort | null {
-  const port = asObject(value);
-  // Mesos-DNS takes a missing number as 0.
-  const number = port?.['number'] ?? 0;
-  const name = port?.['name'] ?? '';
-  const protocol = port?.['protocol'] ?? '';
-  if (port === null || typeof name !== 'string' || typeof protocol !== 'string') {
-    rejections.add(path, 'port-malformed', value);
-    return null;
-  }
-  if (protocol.length > PROTOCOL_LENGTH_MAX) {
-    rejections.add(`${path}.protocol`, 'port-malformed', protocol);
-    return null;
-  }
-  if (typeof number !== 'number' || !Number.isInteger(number) || number < 0 || number > 65_535) {
-    rejections.add(`${path}.number`, 'port-out-of-range', number);
-    return null;
-  }
-  return { number, name, protocol, scope: networkScope(port) };
-}
-
-/** Marathon labels each discovery port `network-scope`; labels are `{labels: [{key, value}]}`. */
-function networkScope(port: JsonObject): DiscoveryPort['scope'] {
-  for (const value of asArray(asObject(port['labels'])?.['labels']) ?? NONE) {
-    const label = asObject(value);
-    if (label?.['key'] !== 'network-scope') continue;
-    if (label['value'] === 'host' || label['value'] === 'container') return label['value'];
-  }
-  return null;
-}
-
 /** Docker has them in `container.docker`, Mesos in `network_infos` of the container or status. */
 function parsePortMappings(
   container: JsonObject | null,
   statusInfos: readonly unknown[],
 ): readonly PortMapping[] {
-  const lists = [
-    asObject(container?.['docker'])?.['port_mappings'],
-    ...[...(asArray(container?.['network_infos']) ?? NONE), ...statusInfos].map(
-      (info) => asObject(info)?.['port_mappings'],
-    ),
-  ];
   const mappings: PortMapping[] = [];
-  for (const entry of lists.flatMap((list) => asArray(list) ?? NONE)) {
+  addPortMappings(asObject(container?.['docker'])?.['port_mappings'], mappings);
+  for (const info of asArray(container?.['network_infos']) ?? NONE) {
+    addPortMappings(asObject(info)?.['port_mappings'], mappings);
+  }
+  for (const info of statusInfos) addPortMappings(asObject(info)?.['port_mappings'], mappings);
+  return mappings.length > 0 ? mappings : NONE;
+}
+
+function addPortMappings(list: unknown, mappings: PortMapping[]): void {
+  for (const entry of asArray(list) ?? NONE) {
     const mapping = asObject(entry);
     const [hostPort, containerPort] = [mapping?.['host_port'], mapping?.['container_port']];
-    if (isPort(hostPort) && isPort(containerPort)) mappings.push({ hostPort, containerPort });
+    if (!isPort(hostPort) || !isPort(containerPort)) continue;
+    mappings.push({ protocol: mappingProtocol(mapping?.['protocol']), hostPort, containerPort });
   }
-  return mappings.length > 0 ? mappings : NONE;
+}
+
+function mappingProtocol(value: unknown): string {
+  return typeof value === 'string' && value.length <= PROTOCOL_LENGTH_MAX
+    ? value.toLowerCase()
+    : '';
 }
 
 function isPort(value: unknown): value is number {
@@ -232,6 +195,10 @@ function taskNetwork(
   if (dockerNetwork === 'HOST') return 'host';
   if (dockerNetwork === 'BRIDGE' || portMappings.length > 0) return 'bridge';
   if (dockerNetwork === 'USER') return 'container';
-  const infos = [...(asArray(container?.['network_infos']) ?? NONE), ...statusInfos];
-  return infos.some((info) => typeof asObject(info)?.['name'] === 'string') ? 'container' : 'host';
+  const infos = asArray(container?.['network_infos']) ?? NONE;
+  return infos.some(hasName) || statusInfos.some(hasName) ? 'container' : 'host';
+}
+
+function hasName(info: unknown): boolean {
+  return typeof asObject(info)?.['name'] === 'string';
 }

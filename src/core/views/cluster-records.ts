@@ -9,6 +9,7 @@ import {
 import type { HostPort, NamesConfig } from '../config/config.ts';
 import type { OwnerName } from '../dns/name.ts';
 import type { RecordSink } from '../dns/zone.ts';
+import { LOCATION_SUBTREE } from './served-zones.ts';
 
 /** What the cluster's own names are made of, besides the catalog. */
 export interface ClusterNames {
@@ -72,15 +73,20 @@ export function listenerRecords(cluster: ClusterNames, sink: RecordSink): void {
 /**
  * `leader`, `master` and `masterN`. Masters are numbered in list order; one whose addresses are
  * all known already takes no number, unless it is the leader; a leader outside the list comes
- * last (records/generator.go, masterRecord).
+ * last (records/generator.go, masterRecord). DC/OS has `leader` and `master` among the location
+ * names too.
  */
 export function masterRecords(catalog: Catalog, cluster: ClusterNames, sink: RecordSink): void {
   const { domain, masters } = cluster;
   const { leader } = catalog.snapshot;
   const leaderAddresses = addressesOf(leader.host, catalog.hosts);
+  const tails = cluster.names.locations ? [domain, `${LOCATION_SUBTREE}.${domain}`] : [domain];
+  const add = (name: string, address: IpAddress): void => {
+    for (const tail of tails) sink.address(`${name}.${tail}`, address);
+  };
   for (const address of leaderAddresses) {
-    sink.address(`leader.${domain}`, address);
-    sink.address(`master.${domain}`, address);
+    add('leader', address);
+    add('master', address);
   }
   for (const protocol of ['tcp', 'udp']) {
     sink.service(`_leader._${protocol}.${domain}`, `leader.${domain}`, leader.port);
@@ -104,7 +110,7 @@ export function masterRecords(catalog: Catalog, cluster: ClusterNames, sink: Rec
     leaderNumbered ||= isLeader;
     for (const address of addresses) {
       known.add(address.text);
-      sink.address(`master.${domain}`, address);
+      add('master', address);
     }
     addNumbered(addresses);
   }

@@ -1,10 +1,10 @@
 import type { IpAddress } from '../base/address.ts';
 import { RejectionList } from '../base/rejection.ts';
-import type { Catalog, CatalogTask } from '../catalog/catalog.ts';
+import type { CatalogTask } from '../catalog/catalog.ts';
 import type { OwnerName } from '../dns/name.ts';
 import { RecordStore } from '../dns/record-store.ts';
 import type { RecordSink } from '../dns/zone.ts';
-import { emitRecords, type ZoneSettings } from './zone-view.ts';
+import { emitRecords, type NamedCluster, type ZoneSettings } from './zone-view.ts';
 
 interface EnumeratedRecord {
   readonly name: OwnerName;
@@ -16,7 +16,7 @@ interface EnumeratedRecord {
  * Body of `/v1/enumerate`: frameworks and running tasks in the state's order, each with the
  * records that it was the first to make. Where Mesos-DNS writes null for none we write [] (H07).
  */
-export function enumerateView(catalog: Catalog, settings: ZoneSettings): unknown {
+export function enumerateView(cluster: NamedCluster, settings: ZoneSettings): unknown {
   const recordsOf = new Map<CatalogTask, EnumeratedRecord[]>();
   let records: EnumeratedRecord[] | null = null;
   const published = new RecordStore(() => undefined);
@@ -32,13 +32,15 @@ export function enumerateView(catalog: Catalog, settings: ZoneSettings): unknown
       if (isNew) records?.push({ name, host: `${target}:${port}`, rtype: 'SRV' });
       return isNew;
     },
+    // No task has any, and Mesos-DNS lists none.
+    pointer: () => true,
   };
-  emitRecords(catalog, settings, sink, new RejectionList(), (_path, task) => {
+  emitRecords(cluster, settings, sink, new RejectionList(), (_path, task) => {
     records = task === null ? null : [];
     if (task !== null && records !== null) recordsOf.set(task, records);
   });
   return {
-    frameworks: catalog.frameworks.map(({ framework, tasks }) => ({
+    frameworks: cluster.catalog.frameworks.map(({ framework, tasks }) => ({
       tasks: tasks.map((entry) => ({
         name: entry.task.name,
         id: entry.task.id,

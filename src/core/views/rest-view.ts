@@ -1,6 +1,6 @@
-import type { AnswerTable } from '../dns/answer-table.ts';
+import { type AnswerTable, NO_ZONE } from '../dns/answer-table.ts';
 import { TYPE } from '../dns/constants.ts';
-import { parseWireName } from '../dns/name.ts';
+import { type OwnerName, parseWireName } from '../dns/name.ts';
 import type { HostAnswer, ServiceAnswer } from '../ports.ts';
 import {
   addressTexts,
@@ -37,7 +37,10 @@ export function serviceAnswers(table: AnswerTable, name: string): ServiceAnswer[
   );
 }
 
-/** Body of `/v1/axfr`, in Mesos-DNS' shape. */
+/** Number of our domain's zone in every table. */
+const DOMAIN_ZONE = 0;
+
+/** Body of `/v1/axfr`, in Mesos-DNS' shape: our domain and names in no zone, not the others. */
 export function axfrView(
   table: AnswerTable,
   settings: ZoneSettings,
@@ -47,7 +50,12 @@ export function axfrView(
   const aaaa: Record<string, string[]> = {};
   const srv: Record<string, string[]> = {};
   // In order, as Go writes maps.
-  const owners = [...allNodes(table)].map((node) => ({ node, name: nodeName(table, node) }));
+  const owners: { node: number; name: OwnerName }[] = [];
+  for (const node of allNodes(table)) {
+    const zone = table.zoneIndex(node);
+    const isListed = zone === DOMAIN_ZONE || zone === NO_ZONE;
+    if (isListed) owners.push({ node, name: nodeName(table, node) });
+  }
   owners.sort((x, y) => (x.name < y.name ? -1 : 1));
   for (const { node, name } of owners) {
     const [ipv4, ipv6] = [addressTexts(table, node, TYPE.A), addressTexts(table, node, TYPE.AAAA)];

@@ -2,13 +2,13 @@ import { formatIpAddress } from '../base/address.ts';
 import {
   type AnswerTable,
   HEADER,
-  NO_ZONE,
   RECORD_HEAD_BYTES,
   RRSET,
   SRV_HEAD_BYTES,
+  ZONE,
 } from '../dns/answer-table.ts';
 import { TYPE } from '../dns/constants.ts';
-import { hashWireName, type OwnerName } from '../dns/name.ts';
+import { hashWireName, type OwnerName, readOwnerName } from '../dns/name.ts';
 import { readU16 } from '../dns/wire.ts';
 
 /** One service location as read back from a table. */
@@ -21,7 +21,7 @@ export interface TableService {
 
 /** Owner name of a node, lower case with final dot. */
 export function nodeName(table: AnswerTable, node: number): OwnerName {
-  return wireText(table.bytes, table.nameOffset(node));
+  return readOwnerName(table.bytes, table.nameOffset(node));
 }
 
 /** Addresses of a node in text, all A before all AAAA. */
@@ -51,11 +51,20 @@ export function nodeServices(table: AnswerTable, node: number): TableService[] {
   return Array.from({ length: table.words[rrset + RRSET.COUNT]! }, (_, i) => {
     const rdata = table.recordOffset(rrset, i) + RECORD_HEAD_BYTES;
     return {
-      target: wireText(table.bytes, rdata + SRV_HEAD_BYTES),
+      target: readOwnerName(table.bytes, rdata + SRV_HEAD_BYTES),
       port: readU16(table.bytes, rdata + 4),
       node: table.targetNode(rrset, i),
     };
   });
+}
+
+/** Targets of a node's PTR records. */
+export function nodePointers(table: AnswerTable, node: number): OwnerName[] {
+  const rrset = table.rrset(node, TYPE.PTR);
+  if (rrset === 0) return [];
+  return Array.from({ length: table.words[rrset + RRSET.COUNT]! }, (_, i) =>
+    readOwnerName(table.bytes, table.recordOffset(rrset, i) + RECORD_HEAD_BYTES),
+  );
 }
 
 /** All nodes, in table order; empty non-terminals included. */
@@ -69,18 +78,14 @@ export function findNode(table: AnswerTable, wireName: Uint8Array): number {
   return table.find(wireName, 0, wireName.length, hashWireName(wireName, 0, wireName.length));
 }
 
-/** True if a node lies in one of our zones, and so can be asked for over DNS. */
-export function isServed(table: AnswerTable, node: number): boolean {
-  return table.zoneIndex(node) !== NO_ZONE;
+/** Apexes of the zones, in the table's order: our own domain first. */
+export function zoneApexes(table: AnswerTable): OwnerName[] {
+  return Array.from({ length: table.zoneCount }, (_, i) =>
+    nodeName(table, table.words[table.zoneAt(i) + ZONE.APEX_NODE]!),
+  );
 }
 
-function wireText(bytes: Uint8Array, offset: number): OwnerName {
-  let text = '';
-  let at = offset;
-  for (let length = bytes[at]!; length > 0; length = bytes[at]!) {
-    for (let i = at + 1; i <= at + length; i++) text += String.fromCharCode(bytes[i]!);
-    text += '.';
-    at += 1 + length;
-  }
-  return text;
+/** Apex of the innermost zone of ours that a lower-case wire name is in; null if there is none. */
+export function zoneOfName(table: AnswerTable, wireName: Uint8Array): OwnerName | null {
+  return zoneApexes(table)[table.zoneOf(wireName, wireName.length)] ?? null;
 }

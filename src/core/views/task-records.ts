@@ -5,23 +5,27 @@ import { label } from '../catalog/labels.ts';
 import type { NamesConfig } from '../config/config.ts';
 import { LABEL_BYTES_MAX } from '../dns/constants.ts';
 import type { RecordSink } from '../dns/zone.ts';
+import type { StandIns } from './vip-records.ts';
 
 /**
  * Makes every record of a task in Mesos-DNS' order (records/generator.go, taskContextRecord).
- * `framework` is the sanitised framework name, `domain` ends in a dot.
+ * `framework` is the sanitised framework name, `domain` ends in a dot. A plain name in `standIns`
+ * gets no address: a VIP has it.
  */
 export function taskRecords(
   entry: CatalogTask,
   framework: string,
   domain: string,
   config: NamesConfig,
+  standIns: StandIns,
   sink: RecordSink,
 ): void {
   for (const text of entry.labels) {
     const own = `.${framework}.${domain}`;
     const onAgent = `.${framework}.slave.${domain}`;
     const canonical = canonicalLabel(text, entry.suffix);
-    addressRecords(entry, text, canonical, own, onAgent, sink);
+    const isPlain = standIns.size === 0 || !standIns.has(`${text}.${framework}`);
+    addressRecords(entry, text, canonical, own, onAgent, isPlain, sink);
     portRecords(entry, text, canonical + onAgent, own, onAgent, sink);
     discoveryRecords(entry, text, canonical, own, onAgent, config, sink);
   }
@@ -45,10 +49,11 @@ function addressRecords(
   canonical: string,
   own: string,
   onAgent: string,
+  isPlain: boolean,
   sink: RecordSink,
 ): void {
   for (const address of chosen.addresses) {
-    if (!avoided) sink.address(text + own, address);
+    if (isPlain && !avoided) sink.address(text + own, address);
     sink.address(canonical + own, address);
   }
   for (const address of agentAddresses) {

@@ -1,17 +1,31 @@
+import { assert } from '../base/assert.ts';
 import { type AnswerTable, HEADER } from '../dns/answer-table.ts';
 import { TYPE } from '../dns/constants.ts';
 import { formatOwnerName, type OwnerName } from '../dns/name.ts';
-import { addressTexts, allNodes, isServed, nodeName, nodeServices } from './table-records.ts';
+import {
+  addressTexts,
+  allNodes,
+  nodeName,
+  nodePointers,
+  nodeServices,
+  zoneApexes,
+} from './table-records.ts';
 import type { ZoneSettings } from './zone-view.ts';
 
 /**
- * The zone as a master file (RFC 1035 §5), names in canonical order, so that two listings can be
- * compared line by line and other servers can load it.
+ * One of our zones as a master file (RFC 1035 §5), names in canonical order, so that two listings
+ * can be compared line by line and other servers can load it. `apex` is that of a zone in the
+ * table; by default our own domain.
  */
-export function zoneFile(table: AnswerTable, settings: ZoneSettings): string {
+export function zoneFile(
+  table: AnswerTable,
+  settings: ZoneSettings,
+  apex: OwnerName = `${settings.dns.domain}.`,
+): string {
   const { soa, srvWeight } = settings.dns;
   const ttl = table.words[HEADER.TTL]!;
-  const apex = `${settings.dns.domain}.`;
+  const zone = zoneApexes(table).indexOf(apex);
+  assert(zone >= 0, 'the zone is one of the table');
   const numbers = [soa.refreshSeconds, soa.retrySeconds, soa.expireSeconds, soa.minimumSeconds];
   const lines = [
     `$TTL ${ttl}`,
@@ -20,7 +34,7 @@ export function zoneFile(table: AnswerTable, settings: ZoneSettings): string {
   ];
   const owners: { name: OwnerName; node: number }[] = [];
   for (const node of allNodes(table)) {
-    if (isServed(table, node)) owners.push({ name: nodeName(table, node), node });
+    if (table.zoneIndex(node) === zone) owners.push({ name: nodeName(table, node), node });
   }
   owners.sort((a, b) => compareCanonical(a.name, b.name));
   for (const { name, node } of owners) {
@@ -29,6 +43,9 @@ export function zoneFile(table: AnswerTable, settings: ZoneSettings): string {
     for (const ip of addressTexts(table, node, TYPE.AAAA)) lines.push(`${owner} IN AAAA ${ip}`);
     for (const { target, port } of nodeServices(table, node)) {
       lines.push(`${owner} IN SRV 0 ${srvWeight} ${port} ${formatOwnerName(target)}`);
+    }
+    for (const target of nodePointers(table, node)) {
+      lines.push(`${owner} IN PTR ${formatOwnerName(target)}`);
     }
   }
   return `${lines.join('\n')}\n`;

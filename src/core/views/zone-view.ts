@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { NameDefect, OwnerName } from '../dns/name.ts';
 import type { RecordStore } from '../dns/record-store.ts';
 import type { RecordSink, ZoneTerms } from '../dns/zone.ts';
+import type { VipTable } from '../vip/vip-table.ts';
 import {
   agentRecords,
   type ClusterNames,
@@ -12,12 +13,16 @@ import {
   listenerRecords,
   masterRecords,
 } from './cluster-records.ts';
+import { locationRecords } from './location-records.ts';
+import { type ServedZones, servedZones } from './served-zones.ts';
 import { taskRecords } from './task-records.ts';
+import { programmedAddresses, type ProgrammedVips, standIns, vipRecords } from './vip-records.ts';
 
 /** The part of the configuration that decides which records there are. */
 export interface ZoneSettings {
   readonly dns: Pick<Config['dns'], 'domain' | 'soa' | 'srvWeight' | 'ttlSeconds'>;
   readonly names: Config['names'];
+  readonly vip: Config['vip'];
   readonly masters: Config['cluster']['masters'];
   /** Addresses under which this server is reached: values of the name server's own records. */
   readonly listenerAddresses: readonly IpAddress[];
@@ -25,29 +30,43 @@ export interface ZoneSettings {
 
 /** Picks the zone settings out of a configuration. */
 export function zoneSettings(
-  config: Pick<Config, 'dns' | 'names' | 'cluster'>,
+  config: Pick<Config, 'dns' | 'names' | 'vip' | 'cluster'>,
   listenerAddresses: readonly IpAddress[],
 ): ZoneSettings {
   return {
     dns: config.dns,
     names: config.names,
+    vip: config.vip,
     masters: config.cluster.masters,
     listenerAddresses,
   };
 }
 
+/** The zones that we answer from by these settings. */
+export function zonesOf({ dns, names, vip }: ZoneSettings): ServedZones {
+  return servedZones(dns.domain, vip, names.locations);
+}
+
 /** SOA and NS data of the zones we answer from, and what their records have in common. */
-export function zoneTerms({ dns }: ZoneSettings): ZoneTerms {
+export function zoneTerms(settings: ZoneSettings): ZoneTerms {
+  const { dns } = settings;
   return {
-    zones: [{ apex: `${dns.domain}.`, ...dns.soa }],
+    zones: zonesOf(settings).apexes.map((apex) => ({ apex, ...dns.soa })),
     ttlSeconds: dns.ttlSeconds,
     srvWeight: dns.srvWeight,
   };
 }
 
+/** A cluster with everything that names are made of. */
+export interface NamedCluster {
+  readonly catalog: Catalog;
+  readonly vips: VipTable;
+  readonly programmed: ProgrammedVips;
+}
+
 /** Every record of the cluster in `store`; what cannot be published is rejected with its origin. */
 export function collectRecords(
-  catalog: Catalog,
+  cluster: NamedCluster,
   settings: ZoneSettings,
   rejections: RejectionList,
   store: RecordStore,
@@ -56,22 +75,28 @@ export function collectRecords(
   store.reset((name: OwnerName, defect: NameDefect | 'record-limit') => {
     rejections.add(origin, defect === 'record-limit' ? defect : `name-${defect}`, name);
   });
-  emitRecords(catalog, settings, store, rejections, (path) => (origin = path));
+  emitRecords(cluster, settings, store, rejections, (path) => (origin = path));
+  for (const { from, to } of zonesOf(settings).aliases) {
+    origin = 'vip.aliasDomains';
+    store.copyBelow(from, to);
+  }
   return store;
 }
 
 /**
- * Sends every record to `sink`, after telling `from` where in the state the next ones come from.
- * All views go through here, so that they cannot disagree about what is published.
+ * Sends every record to `sink`, after telling `from` where in the state the next ones come from;
+ * not those below alias domains, which are copies of others. All views go through here, so that
+ * they cannot disagree about what is published.
  */
 export function emitRecords(
-  catalog: Catalog,
+  named: NamedCluster,
   settings: ZoneSettings,
   sink: RecordSink,
   rejections: RejectionList,
   from: (path: string, task: CatalogTask | null) => void,
 ): void {
-  const domain = `${settings.dns.domain}.`;
+  const { catalog, vips, programmed } = named;
+  const { domain, reverse } = zonesOf(settings);
   const cluster: ClusterNames = {
     domain,
     nameServer: settings.dns.soa.mname,
@@ -89,12 +114,24 @@ export function emitRecords(
   listenerRecords(cluster, sink);
   from('leader', null);
   masterRecords(catalog, cluster, sink);
+  const replaced = standIns(vips, programmed);
   for (const framework of catalog.frameworks) {
     // D14: names of tasks would have an empty label.
     if (framework.name === '') continue;
     for (const task of framework.tasks) {
       from(task.task.path, task);
-      taskRecords(task, framework.name, domain, settings.names, sink);
+      taskRecords(task, framework.name, domain, settings.names, replaced, sink);
+      if (settings.names.locations) locationRecords(task, framework.name, domain, sink);
+    }
+  }
+  for (const service of vips.services) {
+    from(`vips.${service.identity}`, null);
+    vipRecords(service, domain, reverse, programmed, sink);
+  }
+  for (const [name, service] of replaced) {
+    from(`vips.${service.identity}`, null);
+    for (const address of programmedAddresses(service, programmed)) {
+      sink.address(`${name}.${domain}`, address);
     }
   }
 }

@@ -7,6 +7,7 @@ import { HTTP_LIMITS } from '../../../src/adapters/http/limits.ts';
 import type { HttpLimits } from '../../../src/adapters/http/limits.ts';
 import { createHttpServer } from '../../../src/adapters/http/server.ts';
 import type { HttpServer } from '../../../src/adapters/http/server.ts';
+import { knownPrefix } from '../../../src/core/config/address-type.ts';
 import type { Config } from '../../../src/core/config/config.ts';
 import type {
   ApiSource,
@@ -54,6 +55,26 @@ export const CONFIG: Config = {
     addresses: ['netinfo', 'mesos', 'host'],
     unhealthy: 'publish',
     inactive: 'publish',
+    locations: true,
+  },
+  vip: {
+    enabled: true,
+    pool: [knownPrefix('10.208.0.0/12')],
+    poolIpv6: [],
+    exclude: [],
+    ranges: [],
+    aliasDomains: ['thisdcos.directory'],
+    auto: false,
+    scheduler: 'wlc',
+  },
+  kernel: {
+    enabled: true,
+    interface: 'hoplite0',
+    nodeAddress: { ipv4: null, ipv6: null },
+    reconcileIntervalMs: 30_000,
+    drainMs: 300_000,
+    sysctls: 'set',
+    snat: false,
   },
   forward: { enabled: true, upstreams: 'system', zones: [], timeoutMs: 5_000 },
   http: { enabled: true, listen: { host: '127.0.0.1', port: 8123 }, enumeration: true },
@@ -101,6 +122,27 @@ export const STATUS: Status = {
     { address: '127.0.0.1', port: 53, protocol: 'udp', open: true, error: null },
     { address: '::1', port: 53, protocol: 'tcp', open: false, error: 'address in use' },
   ],
+  vips: { enabled: true, services: 120, digest: '5f0c6e1d' },
+  kernel: {
+    state: 'synced',
+    reasons: [],
+    lastSyncAt: '2026-11-21T08:59:57.000Z',
+    syncMs: 42.5,
+    programmed: 121,
+    services: 150,
+    destinations: 900,
+    weightZero: 12,
+    draining: 3,
+    changes: 1_111,
+    driftRepaired: 2,
+    errors: { EPERM: 4 },
+    source: { ipv4: '10.0.0.7', ipv6: null },
+    sysctls: [
+      { name: 'net.ipv4.vs.conntrack', value: '0', wanted: '0', ok: true },
+      { name: 'net.ipv4.vs.expire_nodest_conn', value: null, wanted: '1', ok: false },
+    ],
+    restarts: 1,
+  },
   forwarding: {
     enabled: true,
     upstreams: ['10.0.0.2:53'],
@@ -138,6 +180,35 @@ export const VIEWS: Readonly<Record<ViewRequest['kind'], string>> = {
   rejections: `{"total": 2, "notShown": 1, "rejections": [
  {"path": "frameworks[0].tasks[3].discovery.ports[0]", "code": "port-out-of-range", "value": "70000"}
 ]}`,
+  vips: `[{
+ "vip": "web.marathon.l4lb.mesos:80", "protocol": "tcp", "name": "web",
+ "fqdn": "web.marathon.l4lb.mesos", "address": "10.208.0.7", "port": 80,
+ "scheduler": "wlc", "persistenceSeconds": 0, "programmed": true,
+ "backend": [{
+  "ip": "10.0.0.1", "port": 31000, "weight": 1, "healthy": true, "state": "running",
+  "taskId": "web.1", "agent": "agent-1"
+ }]
+}]`,
+  ipvs: `{
+ "services": [{
+  "protocol": "tcp", "address": "10.208.0.7", "port": 80, "scheduler": "wlc",
+  "schedulerFlags": 0, "persistenceSeconds": 0, "state": "desired",
+  "counters": {
+   "connections": 5, "packetsIn": 50, "packetsOut": 40, "bytesIn": 6000, "bytesOut": 70000
+  },
+  "destinations": [{
+   "address": "10.0.0.1", "port": 31000, "forwarding": "masq", "weight": 0,
+   "upperThreshold": 0, "lowerThreshold": 0, "activeConnections": 2, "inactiveConnections": 1,
+   "state": "draining"
+  }]
+ }],
+ "routes": [{"address": "10.208.0.7", "source": "10.0.0.7"}],
+ "drift": []
+}`,
+  'ipvs-plan': `{
+ "changes": [{"kind": "set-route", "address": "10.208.0.7", "source": "10.0.0.7"}],
+ "lines": ["set-route 10.208.0.7 source 10.0.0.7"], "ipvsadm": ""
+}`,
   explain: `{
  "name": "web.marathon.mesos.", "zone": "mesos.", "exists": true, "outcome": "1 A",
  "answer": {"A": ["10.0.0.1"], "AAAA": [], "SRV": []}, "ttlSeconds": 60,

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import type { Config, SocketAddress } from '../../../src/core/config/config.ts';
 import { parseIpAddress } from '../../../src/core/base/address.ts';
+import {
+  parsePrefix,
+  type Prefix,
+  prefixAround,
+  prefixesOverlap,
+} from '../../../src/core/base/prefix.ts';
+import { isWithin } from '../../../src/core/config/config-name.ts';
+import { SCHEDULERS } from '../../../src/core/ipvs/table.ts';
 
 /** fast-check arbitraries: any valid configuration, and files that are nearly valid. */
 
@@ -74,6 +82,69 @@ const zones = fc
   })
   .map((unsorted) => unsorted.toSorted((a, b) => (a.zone < b.zone ? -1 : 1)));
 
+/** Blocks in one of some larger ones, from as large as `lengthMin` to as small as `lengthMax`. */
+function blocksIn(
+  lengthMin: number,
+  lengthMax: number,
+  ...outer: readonly string[]
+): fc.Arbitrary<Prefix> {
+  return fc
+    .tuple(
+      fc.constantFrom(...outer.map((text) => parsePrefix(text)).filter((block) => block !== null)),
+      fc.uint8Array({ minLength: 16, maxLength: 16 }),
+      fc.integer({ min: lengthMin, max: lengthMax }),
+    )
+    .map(([{ family, bytes, length }, random, wanted]) => {
+      const octets = bytes.map((octet, i) => {
+        const free = 0xff >>> Math.min(8, Math.max(0, length - 8 * i));
+        return octet | (random[i]! & free);
+      });
+      return prefixAround(
+        { family, bytes: octets },
+        Math.min(8 * bytes.length, Math.max(length, wanted)),
+      );
+    });
+}
+
+const blocks = (item: fc.Arbitrary<Prefix>): fc.Arbitrary<readonly Prefix[]> =>
+  fc.uniqueArray(item, { maxLength: 3, selector: ({ text }) => text });
+
+/** Blocks that share no address. */
+const pool = (item: fc.Arbitrary<Prefix>): fc.Arbitrary<readonly Prefix[]> =>
+  blocks(item).map((all) =>
+    all.filter((block, i) => !all.slice(0, i).some((other) => prefixesOverlap(other, block))),
+  );
+
+const vip = fc
+  .record({
+    enabled: fc.boolean(),
+    pool: pool(blocksIn(8, 30, '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16')),
+    poolIpv6: pool(blocksIn(48, 112, 'fd00::/8')),
+    exclude: blocks(blocksIn(8, 128, '10.0.0.0/8', 'fd12::/16')),
+    ranges: blocks(blocksIn(24, 32, '203.0.113.0/24', '10.0.0.0/8')),
+    aliasDomains: fc.uniqueArray(name, { maxLength: 2 }),
+    auto: fc.boolean(),
+    scheduler: fc.constantFrom(...SCHEDULERS),
+  })
+  .filter(({ pool: ipv4, poolIpv6, ranges }) => [...ipv4, ...poolIpv6, ...ranges].length > 0)
+  .filter(
+    ({ aliasDomains: [first = '', second = '.'] }) =>
+      !isWithin(first, second) && !isWithin(second, first),
+  );
+
+const kernel = fc.record({
+  enabled: fc.boolean(),
+  interface: fc.stringMatching(/^[a-z][a-z0-9._@-]{3,12}$/).filter((text) => text !== 'default'),
+  nodeAddress: fc.record({
+    ipv4: fc.constantFrom(null, '192.0.2.7'),
+    ipv6: fc.constantFrom(null, '2001:db8::7'),
+  }),
+  reconcileIntervalMs: fc.integer({ min: 1000, max: 3_600_000 }),
+  drainMs: fc.integer({ min: 0, max: 86_400_000 }),
+  sysctls: fc.constantFrom('set' as const, 'report' as const),
+  snat: fc.boolean(),
+});
+
 /** Any configuration that a native file can say. */
 export const anyConfig: fc.Arbitrary<Config> = fc
   .record({
@@ -96,7 +167,10 @@ export const anyConfig: fc.Arbitrary<Config> = fc
       ),
       unhealthy: fc.constantFrom('avoid' as const, 'publish' as const),
       inactive: fc.constantFrom('publish' as const, 'omit' as const),
+      locations: fc.boolean(),
     }),
+    vip,
+    kernel,
     forward: fc.record({
       enabled: fc.boolean(),
       upstreams: fc.oneof(fc.constant('system' as const), socketAddresses(port)),
@@ -112,6 +186,12 @@ export const anyConfig: fc.Arbitrary<Config> = fc
   })
   .filter(({ dns: { domain }, forward }) =>
     forward.zones.every(({ zone }) => zone !== domain && !zone.endsWith(`.${domain}`)),
+  )
+  .filter(({ dns: { domain }, forward, vip: { aliasDomains } }) =>
+    aliasDomains.every(
+      (alias) =>
+        !isWithin(alias, domain) && !forward.zones.some(({ zone }) => isWithin(zone, alias)),
+    ),
   )
   // The records of fast-check have no prototype; those of the parser do.
   .map((config) => structuredClone(config));

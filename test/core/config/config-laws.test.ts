@@ -66,6 +66,8 @@ describe('laws of the configuration', () => {
           'cluster',
           'dns',
           'names',
+          'vip',
+          'kernel',
           'forward',
           'http',
           'log',
@@ -76,7 +78,18 @@ describe('laws of the configuration', () => {
         fc.oneof(
           fc.jsonValue(),
           fc.dictionary(
-            fc.constantFrom('masters', 'auth', 'tls', 'soa', 'zones', 'listen', 'domain', 'x'),
+            fc.constantFrom(
+              'masters',
+              'auth',
+              'tls',
+              'soa',
+              'zones',
+              'listen',
+              'domain',
+              'pool',
+              'nodeAddress',
+              'x',
+            ),
             fc.jsonValue(),
           ),
         ),

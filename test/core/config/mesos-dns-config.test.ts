@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { parsePrefix } from '../../../src/core/base/prefix.ts';
 import type { Config } from '../../../src/core/config/config.ts';
 import { parseConfig } from '../../../src/core/config/parse-config.ts';
 
@@ -72,6 +73,26 @@ test('a file with masters alone gets the defaults of Mesos-DNS', () => {
       addresses: ['netinfo', 'mesos', 'host'],
       unhealthy: 'publish',
       inactive: 'publish',
+      locations: false,
+    },
+    vip: {
+      enabled: false,
+      pool: [parsePrefix('10.208.0.0/12')],
+      poolIpv6: [],
+      exclude: [],
+      ranges: [],
+      aliasDomains: ['thisdcos.directory'],
+      auto: false,
+      scheduler: 'wlc',
+    },
+    kernel: {
+      enabled: false,
+      interface: 'hoplite0',
+      nodeAddress: { ipv4: null, ipv6: null },
+      reconcileIntervalMs: 30_000,
+      drainMs: 300_000,
+      sysctls: 'set',
+      snat: false,
     },
     forward: {
       enabled: true,

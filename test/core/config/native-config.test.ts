@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { parsePrefix } from '../../../src/core/base/prefix.ts';
 import type { Config } from '../../../src/core/config/config.ts';
 import { parseConfig } from '../../../src/core/config/parse-config.ts';
 import { PROBLEMS_MAX } from '../../../src/core/config/problem-list.ts';
@@ -68,6 +69,26 @@ test('only the masters are required; the rest has defaults', () => {
       addresses: 'by-network',
       unhealthy: 'avoid',
       inactive: 'publish',
+      locations: true,
+    },
+    vip: {
+      enabled: true,
+      pool: [parsePrefix('10.208.0.0/12')],
+      poolIpv6: [],
+      exclude: [],
+      ranges: [],
+      aliasDomains: ['thisdcos.directory'],
+      auto: false,
+      scheduler: 'wlc',
+    },
+    kernel: {
+      enabled: true,
+      interface: 'hoplite0',
+      nodeAddress: { ipv4: null, ipv6: null },
+      reconcileIntervalMs: 30_000,
+      drainMs: 300_000,
+      sysctls: 'set',
+      snat: false,
     },
     forward: { enabled: true, upstreams: 'system', zones: [], timeoutMs: 2000 },
     http: { enabled: true, listen: { host: '127.0.0.1', port: 8123 }, enumeration: true },

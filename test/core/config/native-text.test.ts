@@ -17,7 +17,16 @@ test('a Mesos-DNS file is translated key by key', () => {
     IPSources: ['host'],
     SetTruncateBit: false,
   });
-  assert.deepEqual(Object.keys(native), ['cluster', 'dns', 'names', 'forward', 'http', 'log']);
+  assert.deepEqual(Object.keys(native), [
+    'cluster',
+    'dns',
+    'names',
+    'vip',
+    'kernel',
+    'forward',
+    'http',
+    'log',
+  ]);
   assert.deepEqual(native['cluster'], {
     masters: ['10.0.0.1:5050'],
     pollIntervalSeconds: 30,
@@ -48,6 +57,25 @@ test('a Mesos-DNS file is translated key by key', () => {
     addresses: ['host'],
     unhealthy: 'publish',
     inactive: 'publish',
+    locations: false,
+  });
+  assert.deepEqual(native['vip'], {
+    enabled: false,
+    pool: ['10.208.0.0/12'],
+    poolIpv6: [],
+    exclude: [],
+    ranges: [],
+    aliasDomains: ['thisdcos.directory'],
+    auto: false,
+    scheduler: 'wlc',
+  });
+  assert.deepEqual(native['kernel'], {
+    enabled: false,
+    interface: 'hoplite0',
+    reconcileIntervalSeconds: 30,
+    drainSeconds: 300,
+    sysctls: 'set',
+    snat: false,
   });
   assert.deepEqual(native['forward'], {
     enabled: true,
@@ -73,4 +101,15 @@ test('an empty secret is shown as empty', () => {
     mesosCredentials: { principal: 'dns' },
   });
   assert.deepEqual(cluster?.['auth'], { kind: 'basic', principal: 'dns', secret: '' });
+});
+
+test('addresses of the node that are given make a section', () => {
+  const file = {
+    cluster: { masters: ['10.0.0.1'] },
+    kernel: { nodeAddress: { ipv4: '10.0.0.7' } },
+  };
+  const { config } = parseConfig(JSON.stringify(file), '');
+  assert.ok(config !== null);
+  const { kernel } = JSON.parse(formatNativeConfig(config)) as typeof file;
+  assert.deepEqual(kernel.nodeAddress, { ipv4: '10.0.0.7' });
 });

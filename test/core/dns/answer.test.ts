@@ -41,6 +41,24 @@ const ZONE = compileZone((store) => {
   store.address('ns.example.test.', ip('10.0.0.54'));
 });
 
+/** Our own domain, an alias zone and a reverse zone. */
+const POINTERS = compileZone(
+  (store) => {
+    store.address('web.l4lb.mesos.', ip('10.208.3.4'));
+    store.address('api.l4lb.mesos.', ip('10.208.3.4'));
+    store.pointer('4.3.208.10.in-addr.arpa.', 'web.l4lb.mesos.');
+    store.pointer('4.3.208.10.in-addr.arpa.', 'api.l4lb.mesos.');
+    store.copyBelow('l4lb.mesos.', 'l4lb.thisdcos.directory.');
+  },
+  {
+    ...TERMS,
+    zones: ['mesos.', 'l4lb.thisdcos.directory.', '208.10.in-addr.arpa.'].map((apex) => ({
+      ...zoneApex('mesos.'),
+      apex,
+    })),
+  },
+);
+
 const SOA = `mesos. 5 SOA ns1.mesos. root.ns1.mesos. ${SERIAL} 60 600 86400 5`;
 
 const ask = (qname: string, qtype: number = TYPE.A, more: Partial<TestMessage> = {}): ReadMessage =>
@@ -472,6 +490,50 @@ describe('rotation', () => {
   });
 });
 
+describe('zones besides our own domain', () => {
+  const soaOf = (apex: string): string => SOA.replace(/^mesos\./, apex);
+  const reverse = soaOf('208.10.in-addr.arpa.');
+  const alias = soaOf('l4lb.thisdcos.directory.');
+  const name = '4.3.208.10.in-addr.arpa.';
+  const negative = (rcode: string, authority: string): Record<string, unknown> => ({
+    rcode,
+    answer: [],
+    authority: [authority],
+    additional: [],
+  });
+
+  const CASES: readonly (readonly [qname: string, qtype: number, expected: unknown])[] = [
+    [name, TYPE.PTR, found(`${name} 60 PTR api.l4lb.mesos.`, `${name} 60 PTR web.l4lb.mesos.`)],
+    [name, TYPE.A, negative('NOERROR', reverse)],
+    ['3.208.10.in-addr.arpa.', TYPE.PTR, negative('NOERROR', reverse)],
+    ['5.3.208.10.in-addr.arpa.', TYPE.PTR, negative('NXDOMAIN', reverse)],
+    ['208.10.in-addr.arpa.', TYPE.PTR, negative('NOERROR', reverse)],
+    ['web.l4lb.thisdcos.directory.', TYPE.A, found('web.l4lb.thisdcos.directory. 60 A 10.208.3.4')],
+    ['no.l4lb.thisdcos.directory.', TYPE.A, negative('NXDOMAIN', alias)],
+    ['l4lb.thisdcos.directory.', TYPE.A, negative('NOERROR', alias)],
+    ['no.mesos.', TYPE.A, negative('NXDOMAIN', SOA)],
+  ];
+
+  for (const [qname, qtype, expected] of CASES) {
+    test(`answer ${qname} ${typeMnemonic(qtype)} with their own SOA where there is nothing`, () => {
+      const reply = answer(POINTERS, { qname, qtype });
+      assert.deepEqual(outcome(reply), expected);
+      assert.ok((reply.flags & FLAG.AA) !== 0);
+    });
+  }
+
+  for (const qname of [
+    'thisdcos.directory.',
+    '209.10.in-addr.arpa.',
+    'in-addr.arpa.',
+    'xl4lb.thisdcos.directory.',
+  ]) {
+    test(`do not claim ${qname}`, () => {
+      assert.equal(answerBytes(POINTERS, buildMessage({ qname, qtype: TYPE.PTR })), 'forward');
+    });
+  }
+});
+
 describe('an independent decoder', () => {
   const decode = (qname: string, qtype: number, table: AnswerTable = ZONE): dns2.Packet => {
     const bytes = answerBytes(table, buildMessage({ qname, qtype, id: 0x4242 }));
@@ -514,6 +576,16 @@ describe('an independent decoder', () => {
       [soa?.name, soa?.primary, soa?.admin, soa?.serial, soa?.minimum, soa?.ttl],
       ['mesos', 'ns1.mesos', 'root.ns1.mesos', SERIAL, 5, 5],
     );
+  });
+
+  test('reads pointers, with nothing in the additional section', () => {
+    const packet = decode('4.3.208.10.IN-ADDR.arpa.', TYPE.PTR, POINTERS);
+    assert.deepEqual([packet.header.aa, packet.header.rcode], [1, 0]);
+    assert.deepEqual(packet.answers.map(({ type, domain }) => [type, domain]).sort(), [
+      [TYPE.PTR, 'api.l4lb.mesos'],
+      [TYPE.PTR, 'web.l4lb.mesos'],
+    ]);
+    assert.deepEqual(packet.additionals, []);
   });
 
   test('reads the name server', () => {

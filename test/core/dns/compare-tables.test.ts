@@ -5,7 +5,14 @@ import { sameRecords } from '../../../src/core/dns/compare-tables.ts';
 import { stampSerial } from '../../../src/core/dns/compile-table.ts';
 import type { ZoneTerms } from '../../../src/core/dns/zone.ts';
 import { recordSets } from '../../support/arbitraries.ts';
-import { type AnyRecord, compileZone, fill, TERMS, zoneApex } from '../../support/small-zone.ts';
+import {
+  type AnyRecord,
+  compileZone,
+  fill,
+  POINTER,
+  TERMS,
+  zoneApex,
+} from '../../support/small-zone.ts';
 
 const compile = (
   records: readonly AnyRecord[],
@@ -31,6 +38,7 @@ const RECORDS: readonly AnyRecord[] = [
   a('api.mesos.', '10.0.0.2'),
   srv('_web._tcp.mesos.', 'web.mesos.', 80),
   srv('_web._tcp.mesos.', 'api.mesos.', 80),
+  srv('1.ptr.mesos.', 'web.mesos.', POINTER),
 ];
 
 test('the serial is no difference', () => {
@@ -39,6 +47,8 @@ test('the serial is no difference', () => {
   assert.ok(sameRecords(first, second));
 });
 
+const POINTED = RECORDS[5]!;
+
 const CHANGES: readonly (readonly [what: string, records: readonly AnyRecord[]])[] = [
   ['a record less', RECORDS.slice(1)],
   ['a record more', [...RECORDS, a('web.mesos.', '10.0.0.9')]],
@@ -46,9 +56,14 @@ const CHANGES: readonly (readonly [what: string, records: readonly AnyRecord[]])
   ['another family', [a('web.mesos.', 'fd00::2'), ...RECORDS.slice(1)]],
   ['another owner of the same length', [a('wex.mesos.', '10.0.0.1'), ...RECORDS.slice(1)]],
   ['an address that moved to another name', [a('api.mesos.', '10.0.0.1'), ...RECORDS.slice(1)]],
-  ['another port', [...RECORDS.slice(0, 4), srv('_web._tcp.mesos.', 'api.mesos.', 81)]],
-  ['another target', [...RECORDS.slice(0, 4), srv('_web._tcp.mesos.', 'apx.mesos.', 80)]],
-  ['another protocol', [...RECORDS.slice(0, 4), srv('_web._udp.mesos.', 'api.mesos.', 80)]],
+  ['another port', [...RECORDS.slice(0, 4), srv('_web._tcp.mesos.', 'api.mesos.', 81), POINTED]],
+  ['another target', [...RECORDS.slice(0, 4), srv('_web._tcp.mesos.', 'apx.mesos.', 80), POINTED]],
+  [
+    'another protocol',
+    [...RECORDS.slice(0, 4), srv('_web._udp.mesos.', 'api.mesos.', 80), POINTED],
+  ],
+  ['another name pointed to', [...RECORDS.slice(0, 5), { ...POINTED, target: 'api.mesos.' }]],
+  ['a service instead of a pointer', [...RECORDS.slice(0, 5), { ...POINTED, port: 0 }]],
   ['nothing at all', []],
 ];
 
@@ -80,6 +95,18 @@ describe('the terms of the zone', () => {
       assert.equal(sameRecords(compile(RECORDS), compile(RECORDS, terms)), false);
     });
   }
+
+  test('the serials of several zones are no difference', () => {
+    const zones = ['mesos.', 'l4lb.test.', '10.in-addr.arpa.'].map(zoneApex);
+    const [first, second] = [
+      compile(RECORDS, { ...TERMS, zones }),
+      compile(RECORDS, { ...TERMS, zones }),
+    ];
+    stampSerial(second, 5);
+    assert.ok(sameRecords(first, second));
+    const moved = compile([...RECORDS, a('web.l4lb.test.', '10.0.0.1')], { ...TERMS, zones });
+    assert.equal(sameRecords(first, moved), false);
+  });
 
   test('two zones in another order are a difference', () => {
     const [first, second] = [zoneApex('a.test.'), zoneApex('b.test.')];

@@ -18,7 +18,9 @@ import {
   allNodes,
   findNode,
   nodeName,
+  nodePointers,
   nodeServices,
+  zoneOfName,
 } from '../../../src/core/views/table-records.ts';
 import { recordSets } from '../../support/arbitraries.ts';
 import { wireName } from '../../support/dns-message.ts';
@@ -27,6 +29,7 @@ import {
   compileZone,
   fill,
   ip,
+  POINTER,
   TERMS,
   zoneApex,
 } from '../../support/small-zone.ts';
@@ -154,6 +157,10 @@ test('a table before the first state has its zones and is not ready', () => {
   assert.equal(table.zoneCount, 2);
 });
 
+test('two zones of one name are a mistake of the caller', () => {
+  assert.throws(() => compileZone(() => undefined, terms('a.', 'a.')), /an apex of its own/);
+});
+
 test('an apex that is no name is a mistake of the caller', () => {
   assert.throws(() => compileZone(() => undefined, terms('mesos')), /mesos: empty-label/);
   const store = new RecordStore(() => undefined);
@@ -191,6 +198,11 @@ describe('laws of compiling', () => {
         for (const name of expected) {
           const found = node(table, name);
           assert.notEqual(found, 0, name);
+          const innermost = apexes
+            .filter((apex) => name === apex || name.endsWith(`.${apex}`))
+            .sort((a, b) => b.length - a.length)[0];
+          assert.equal(zoneOfName(table, wireName(name)), innermost ?? null);
+          assert.equal(zoneOfName(table, wireName(`no.such.${name}`)), innermost ?? null);
           for (const near of [`x.${name}`, name.slice(1), name.replace('.', '-')]) {
             if (/^$|^\.|\.\./.test(near) || expected.includes(near)) continue;
             assert.equal(node(table, near), 0, near);
@@ -211,6 +223,7 @@ describe('laws of compiling', () => {
             ...addressTexts(table, at, TYPE.A).map((text) => `${owner} ${text}`),
             ...addressTexts(table, at, TYPE.AAAA).map((text) => `${owner} ${text}`),
             ...nodeServices(table, at).map(({ target, port }) => `${owner} ${target} ${port}`),
+            ...nodePointers(table, at).map((target) => `${owner} ${target} ${POINTER}`),
           ];
         });
         const put = records.map(({ owner, address, target, port }) =>

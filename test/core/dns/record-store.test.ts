@@ -28,7 +28,9 @@ function contents(store: RecordStore): Map<string, Set<string>> {
       records.push(
         store.kind[r] === RECORD_KIND.SRV
           ? `SRV ${value} ${nameOf(store, store.target[r]!)}`
-          : `${store.kind[r] === RECORD_KIND.A ? 'A' : 'AAAA'} ${store.addresses[value]?.text ?? ''}`,
+          : store.kind[r] === RECORD_KIND.PTR
+            ? `PTR ${nameOf(store, store.target[r]!)}`
+            : `${store.kind[r] === RECORD_KIND.A ? 'A' : 'AAAA'} ${store.addresses[value]?.text ?? ''}`,
       );
     }
     if (records.length === 0) continue;
@@ -54,6 +56,93 @@ test('a record is new the first time only', () => {
   assert.equal(store.service('_web.mesos.', 'api.mesos.', 80), true);
   assert.equal(store.recordCount, 6);
   assert.deepEqual(contents(store).get('_web.mesos.')?.size, 3);
+});
+
+test('a pointer is new the first time only, and none of its parts may be defective', () => {
+  const heard: string[] = [];
+  const store = new RecordStore((name, defect) => heard.push(`${name} ${defect}`));
+  assert.equal(store.pointer('1.in-addr.arpa.', 'web.mesos.'), true);
+  assert.equal(store.pointer('1.in-addr.arpa.', 'web.mesos.'), false);
+  assert.equal(store.pointer('1.in-addr.arpa.', 'api.mesos.'), true);
+  assert.equal(store.service('1.in-addr.arpa.', 'api.mesos.', 0), true, 'another type');
+  assert.equal(store.pointer('1..arpa.', 'web.mesos.'), false);
+  assert.equal(store.pointer('1.in-addr.arpa.', 'WEB.mesos.'), false);
+  assert.deepEqual(heard, ['1..arpa. empty-label', 'WEB.mesos. character']);
+  assert.deepEqual(
+    contents(store),
+    new Map([
+      ['1.in-addr.arpa.', new Set(['PTR web.mesos.', 'PTR api.mesos.', 'SRV 0 api.mesos.'])],
+    ]),
+  );
+});
+
+test('names below one are copied below another, targets among them moved along', () => {
+  const store = refusing();
+  store.address('web.l4lb.mesos.', ip('10.0.0.1'));
+  store.address('web.l4lb.mesos.', ip('fd00::1'));
+  store.service('_web._tcp.l4lb.mesos.', 'web.l4lb.mesos.', 80);
+  store.service('_web._tcp.l4lb.mesos.', 'web.mesos.', 81);
+  for (const other of ['l4lb.mesos.', 'xl4lb.mesos.', 'web.mesos.', 'l4lb.mesos.test.']) {
+    store.address(other, ip('10.0.0.9'));
+  }
+  const before = contents(store);
+  store.copyBelow('l4lb.mesos.', 'l4lb.example.test.');
+  store.copyBelow('l4lb.mesos.', 'l4lb.mesos.');
+  assert.deepEqual(
+    contents(store),
+    new Map([
+      ...before,
+      ['web.l4lb.example.test.', new Set(['A 10.0.0.1', 'AAAA fd00::1'])],
+      [
+        '_web._tcp.l4lb.example.test.',
+        new Set(['SRV 80 web.l4lb.example.test.', 'SRV 81 web.mesos.']),
+      ],
+    ]),
+  );
+});
+
+test('what copying would make too long is reported and left out, as are services of it', () => {
+  const heard: string[] = [];
+  const store = new RecordStore((name, defect) => heard.push(`${name} ${defect}`));
+  const alias = `${Array.from({ length: 3 }, () => 'y'.repeat(63)).join('.')}.`;
+  const long = `${'x'.repeat(60)}.mesos.`;
+  store.address(long, ip('10.0.0.1'));
+  store.service('_s.mesos.', long, 80);
+  store.service('_s.mesos.', 'short.mesos.', 80);
+  store.copyBelow('mesos.', alias);
+  assert.deepEqual(heard, []);
+  store.copyBelow('mesos.', `z.${alias}`);
+  assert.deepEqual(heard, [`${long} too-long`, `${long} too-long`]);
+  const all = contents(store);
+  assert.deepEqual(all.get(`_s.${alias}`)?.size, 2);
+  assert.deepEqual(all.get(`_s.z.${alias}`), new Set([`SRV 80 short.z.${alias}`]));
+});
+
+test('copying names is adding their records once more under another name', () => {
+  const zone = fc.array(
+    fc.record({
+      owner: ownerNames('in.mesos.'),
+      target: ownerNames('mesos.'),
+      port: fc.constantFrom(0, 80),
+    }),
+    { maxLength: 20 },
+  );
+  const moved = (name: string): string =>
+    name.endsWith('.in.mesos.') ? name.replace(/in\.mesos\.$/, 'copy.test.') : name;
+  fc.assert(
+    fc.property(zone, (records) => {
+      const [copied, added] = [refusing(), refusing()];
+      for (const { owner, target, port } of records) {
+        for (const store of [copied, added]) store.service(owner, target, port);
+      }
+      copied.copyBelow('in.mesos.', 'copy.test.');
+      for (const { owner, target, port } of records) {
+        if (owner !== 'in.mesos.') added.service(moved(owner), moved(target), port);
+      }
+      assert.deepEqual(contents(copied), contents(added));
+    }),
+    { numRuns: 200 },
+  );
 });
 
 test('D12: a name that cannot be published is reported, and nothing is added', () => {

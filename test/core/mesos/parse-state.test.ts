@@ -9,9 +9,15 @@ import { readProjectFile } from '../../support/project.ts';
 import {
   agent,
   agentId,
+  discovery,
   framework,
   type Json,
+  killingTask,
+  label,
+  labelled,
   masterState,
+  port,
+  portMapping,
   task,
 } from '../../support/state-builder.ts';
 
@@ -44,16 +50,19 @@ test('a state is read as leader, agents and frameworks with their running tasks'
   assert.deepEqual(rejections, []);
   assert.deepEqual(snapshot.leader, { host: '10.0.0.100', port: 5050 });
   assert.deepEqual([snapshot.fromLeader, snapshot.taskCount], [true, 1]);
+  assert.equal(snapshot.recoveringAgents, 0);
   assert.deepEqual(snapshot.agents, [
     {
       path: 'slaves[0]',
       id: agentId(0),
+      hostname: '10.0.0.1',
       endpoint: { host: '10.0.0.1', port: 5051 },
       active: true,
     },
     {
       path: 'slaves[1]',
       id: agentId(1),
+      hostname: '10.0.0.2',
       endpoint: { host: '10.0.0.2', port: 5051 },
       active: true,
     },
@@ -72,6 +81,7 @@ test('a state is read as leader, agents and frameworks with their running tasks'
       hostname: '10.0.0.50',
       active: true,
       tasks: [],
+      killing: [],
     },
   );
   assert.deepEqual(chronos, {
@@ -81,6 +91,7 @@ test('a state is read as leader, agents and frameworks with their running tasks'
     hostname: '',
     active: false,
     tasks: [],
+    killing: [],
   });
 });
 
@@ -185,6 +196,63 @@ for (const pid of ['', 'scheduler', 'a@b@10.0.0.1:1', 5]) {
     assert.equal(snapshot.taskCount, 1);
   });
 }
+
+test('tasks that are being killed are kept apart and not counted', () => {
+  const tasks = [task('a'), killingTask('b'), task('c'), task('d', { state: 'TASK_KILLED' })];
+  const { snapshot, rejections } = read(masterState([framework('x', tasks)]));
+  assert.deepEqual([rejections, snapshot.taskCount], [[], 2]);
+  const [parsed] = snapshot.frameworks;
+  assert.deepEqual(
+    [parsed?.tasks, parsed?.killing].map((list) =>
+      list?.map(({ path, name }) => `${path} ${name}`),
+    ),
+    [['frameworks[0].tasks[0] a', 'frameworks[0].tasks[2] c'], ['frameworks[0].tasks[1] b']],
+  );
+});
+
+const RECOVERED: readonly (readonly [what: string, recovered: unknown, count: number])[] = [
+  ['missing', undefined, 0],
+  ['null', null, 0],
+  ['an empty list', [], 0],
+  ['two agents', [agent(2), agent(3)], 2],
+  ['a list of anything', [7, null, 'x'], 3],
+  ['a number', 7, 0],
+];
+
+for (const [what, recovered_slaves, count] of RECOVERED) {
+  test(`with ${what} for recovered agents ${count} of them are awaited`, () => {
+    const { snapshot, rejections } = read(masterState([], { recovered_slaves }));
+    assert.deepEqual([snapshot.recoveringAgents, rejections], [count, []]);
+  });
+}
+
+test('an agent whose hostname is no text has none', () => {
+  const slaves = [agent(0, { hostname: 7 }), agent(1, { hostname: undefined })];
+  const { snapshot, rejections } = read(masterState([], { slaves }));
+  assert.deepEqual(rejections, []);
+  assert.deepEqual(
+    snapshot.agents.map(({ hostname }) => hostname),
+    ['', ''],
+  );
+});
+
+test('what declares VIPs is read out of a whole state', () => {
+  const ports = [labelled(port(80, 'tcp', 'http', 'host'), { VIP_0: '/web:80' })];
+  const labels = [label('team', 'front'), label('VIP_PORT0', 'tcp://old:80')];
+  const docker = { network: 'BRIDGE', port_mappings: [portMapping(31_000, 80, 'TCP')] };
+  const web = task('web', {
+    labels,
+    discovery: discovery('web', ...ports),
+    container: { type: 'DOCKER', docker },
+  });
+  const { snapshot, rejections } = read(masterState([framework('a', [task('x'), web])]));
+  assert.deepEqual(rejections, []);
+  const parsed = snapshot.frameworks[0]?.tasks[1];
+  assert.deepEqual(parsed?.vipPortLabels, [{ index: '0', value: 'tcp://old:80' }]);
+  assert.deepEqual(parsed.discoveryPorts[0]?.labels, [{ key: 'VIP_0', value: '/web:80' }]);
+  assert.deepEqual(parsed.portMappings, [{ protocol: 'tcp', hostPort: 31_000, containerPort: 80 }]);
+  assert.equal(parsed.isDocker, true);
+});
 
 for (const tasks of ['x', 7, { 0: task('web') }]) {
   test(`a framework whose tasks are ${JSON.stringify(tasks).slice(0, 9)} is kept without`, () => {

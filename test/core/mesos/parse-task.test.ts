@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Rejection, RejectionList } from '../../../src/core/base/rejection.ts';
-import { AddressCache, parseTask } from '../../../src/core/mesos/parse-task.ts';
+import { AddressCache, isKilling, parseTask } from '../../../src/core/mesos/parse-task.ts';
 import type { Task } from '../../../src/core/mesos/snapshot.ts';
 import {
   agentId,
-  discovery,
   type Json,
+  killingTask,
   network,
-  port,
+  portMapping,
   running,
   task,
 } from '../../support/state-builder.ts';
@@ -27,6 +27,8 @@ function good(more: Json, rejected: readonly Rejection[] = []): Task {
   return parsed;
 }
 
+const KILLING = { state: 'TASK_KILLING', timestamp: 1_600_000_000 };
+
 const texts = (addresses: readonly { text: string }[]): string[] =>
   addresses.map(({ text }) => text);
 
@@ -38,6 +40,9 @@ test('a plain task on the host network is read with all its parts', () => {
     agentId: agentId(0),
     hostPorts: [31_000, 31_001],
     discovery: null,
+    discoveryPorts: [],
+    vipPortLabels: [],
+    isDocker: false,
     networkAddresses: [],
     dockerAddresses: [],
     mesosAddresses: [],
@@ -47,7 +52,11 @@ test('a plain task on the host network is read with all its parts', () => {
   });
 });
 
-for (const state of ['TASK_STAGING', 'TASK_STARTING', 'TASK_KILLING', 'TASK_UNREACHABLE', '', 1]) {
+const OTHER_STATES = [
+  ...['TASK_STAGING', 'TASK_STARTING', 'TASK_UNREACHABLE', 'TASK_UNKNOWN', 'TASK_FINISHED'],
+  ...['TASK_FAILED', 'TASK_KILLED', 'TASK_LOST', 'TASK_GONE', 'task_running', '', 1, null],
+];
+for (const state of OTHER_STATES) {
   test(`a task in state ${JSON.stringify(state)} is left out silently`, () => {
     assert.deepEqual(read(task('web', { state, id: 1 })), { task: null, rejections: [] });
   });
@@ -114,6 +123,40 @@ test('a running status without a timestamp counts as time 0', () => {
   assert.deepEqual(texts(good({ statuses: [undated] }).networkAddresses), ['10.9.9.1']);
   const dated = running([network(['10.9.9.2'])], { timestamp: 1 });
   assert.deepEqual(texts(good({ statuses: [undated, dated] }).networkAddresses), ['10.9.9.2']);
+});
+
+test('a task that is being killed is where its last running status says', () => {
+  const { task: parsed, rejections } = read(
+    killingTask('web', { statuses: [running([network(['9.0.1.7'])], { healthy: true }), KILLING] }),
+  );
+  assert.deepEqual(rejections, []);
+  assert.deepEqual(texts(parsed?.networkAddresses ?? []), ['9.0.1.7']);
+});
+
+test('a task that is being killed and has no running status is where the killing one says', () => {
+  const at = (timestamp: number, address: string): Json => ({
+    ...running([network([address])], { timestamp }),
+    state: 'TASK_KILLING',
+  });
+  const statuses = [{ ...at(9, '10.9.9.1'), state: 'TASK_STARTING' }, at(2, '10.9.9.2')];
+  const { networkAddresses } = good({ state: 'TASK_KILLING', statuses });
+  assert.deepEqual(texts(networkAddresses), ['10.9.9.2']);
+});
+
+test('a running task is never where a killing status says', () => {
+  const statuses = [{ ...running([network(['10.9.9.1'])]), state: 'TASK_KILLING' }];
+  assert.deepEqual(texts(good({ statuses }).networkAddresses), []);
+});
+
+test('S02: a task that is being killed and has no id is rejected as a running one is', () => {
+  const rejections = [{ path: 'tasks[7].id', code: 'task-malformed', value: '5' }];
+  assert.deepEqual(read(killingTask('web', { id: 5 })), { task: null, rejections });
+});
+
+test('which of two tasks is being killed is told by its state alone', () => {
+  assert.deepEqual([task('web'), killingTask('web'), 7, null].map(isKilling), [
+    ...[false, true, false, false],
+  ]);
 });
 
 // Addresses.
@@ -233,6 +276,36 @@ test('port mappings are found in docker, in the container and in the status; bad
   );
 });
 
+const PROTOCOLS: readonly (readonly [written: unknown, protocol: string])[] = [
+  ['tcp', 'tcp'],
+  ['UDP', 'udp'],
+  ['', ''],
+  [undefined, ''],
+  [null, ''],
+  [7, ''],
+  ['x'.repeat(33), ''],
+];
+
+for (const [written, protocol] of PROTOCOLS) {
+  test(`a port mapping whose protocol is ${written === undefined ? 'missing' : JSON.stringify(written)} has the protocol '${protocol}'`, () => {
+    const mappings = [{ ...portMapping(31_000, 80), protocol: written }];
+    assert.deepEqual(good(docker('BRIDGE', { port_mappings: mappings })).portMappings, [
+      { protocol, hostPort: 31_000, containerPort: 80 },
+    ]);
+  });
+}
+
+for (const [type, isDocker] of [
+  ['DOCKER', true],
+  ['MESOS', false],
+  ['docker', false],
+  [7, false],
+] as const) {
+  test(`a container of type ${type} ${isDocker ? 'runs' : 'does not run'} in Docker`, () => {
+    assert.equal(good({ container: { type } }).isDocker, isDocker);
+  });
+}
+
 // Health.
 
 const CHECK = { health_check: { type: 'HTTP' } };
@@ -251,72 +324,6 @@ for (const [what, more, healthy] of HEALTH) {
   });
 }
 
-// Discovery.
-
-test('discovery is read with name, ports, protocols and scopes', () => {
-  const more = {
-    discovery: discovery(
-      'web.prod',
-      port(31_000, 'tcp', 'http', 'host'),
-      port(8080, 'tcp,udp', undefined, 'container'),
-      port(0, ''),
-      { number: 53 },
-      {},
-      port(9, 'tcp', 'x', 'elsewhere'),
-    ),
-  };
-  assert.deepEqual(good(more).discovery, {
-    name: 'web.prod',
-    ports: [
-      { number: 31_000, name: 'http', protocol: 'tcp', scope: 'host' },
-      { number: 8080, name: '', protocol: 'tcp,udp', scope: 'container' },
-      { number: 0, name: '', protocol: '', scope: null },
-      { number: 53, name: '', protocol: '', scope: null },
-      { number: 0, name: '', protocol: '', scope: null },
-      { number: 9, name: 'x', protocol: 'tcp', scope: null },
-    ],
-  });
-});
-
-for (const value of [undefined, null, {}, { name: '' }, { name: null, ports: {} }]) {
-  test(`discovery ${value === undefined ? '(none)' : JSON.stringify(value)} counts as none`, () => {
-    assert.equal(good({ discovery: value }).discovery, null);
-  });
-}
-
-for (const value of ['web', 5, [], { name: 5 }]) {
-  test(`discovery ${JSON.stringify(value)} is rejected, the task stays`, () => {
-    const shown = typeof value === 'string' ? value : JSON.stringify(value);
-    const path = 'tasks[7].discovery';
-    const rejected = { path, code: 'discovery-malformed', value: shown };
-    assert.equal(good({ discovery: value }, [rejected]).discovery, null);
-  });
-}
-
-for (const number of [-1, 65_536, 70_000, 80.5, '80', true, []]) {
-  test(`D16: the discovery port ${JSON.stringify(number)} is rejected, its neighbour stays`, () => {
-    const ports = [port(80, 'tcp'), { number, protocol: 'tcp' }];
-    const path = 'tasks[7].discovery.ports.ports[1].number';
-    const shown = typeof number === 'string' ? number : JSON.stringify(number);
-    const more = { discovery: { name: 'web', ports: { ports } } };
-    const parsed = good(more, [{ path, code: 'port-out-of-range', value: shown }]);
-    assert.deepEqual(
-      parsed.discovery?.ports.map((found) => found.number),
-      [80],
-    );
-  });
-}
-
-for (const entry of [80, null, 'http', { number: 80, name: 7 }, { number: 80, protocol: {} }]) {
-  test(`the discovery port entry ${JSON.stringify(entry)} is rejected, the rest stays`, () => {
-    const path = 'tasks[7].discovery.ports.ports[0]';
-    const shown = typeof entry === 'string' ? entry : JSON.stringify(entry);
-    const more = { discovery: { name: 'web', ports: { ports: [entry, port(81, 'udp')] } } };
-    const parsed = good(more, [{ path, code: 'port-malformed', value: shown }]);
-    assert.equal(parsed.discovery?.ports.length, 1);
-  });
-}
-
 test('an address is parsed once, however often it comes', () => {
   const cache = new AddressCache();
   const address = cache.parse('10.0.0.1');
@@ -324,28 +331,4 @@ test('an address is parsed once, however often it comes', () => {
   assert.equal(cache.parse('10.0.0.256'), null);
   assert.equal(cache.parse('10.0.0.256'), null);
   assert.equal(cache.parse(10), null);
-});
-
-test('of a DiscoveryInfo with more ports than anybody has, the first 256 are kept', () => {
-  const ports = Array.from({ length: 300 }, (_, i) => port(i, 'tcp'));
-  const { ports: kept } = good({ discovery: discovery('web', ...ports) }, [
-    { path: 'tasks[7].discovery.ports.ports[256]', code: 'too-many-ports', value: '300' },
-  ]).discovery ?? { ports: [] };
-  assert.equal(kept.length, 256);
-});
-
-test('a port with thousands of protocols is left out, the others stay', () => {
-  const hostile = port(1, Array.from({ length: 9_999 }, (_, i) => `p${i}`).join());
-  const path = 'tasks[7].discovery.ports.ports[0].protocol';
-  const { task: parsed, rejections } = read(
-    task('web', { discovery: discovery('web', hostile, port(2, 'tcp,udp')) }),
-  );
-  assert.deepEqual(
-    parsed?.discovery?.ports.map(({ number }) => number),
-    [2],
-  );
-  assert.deepEqual(
-    rejections.map((rejection) => [rejection.path, rejection.code]),
-    [[path, 'port-malformed']],
-  );
 });

@@ -15,8 +15,8 @@ interface Enumerated {
 }
 
 function enumerate(frameworks: readonly unknown[]): Enumerated {
-  const { catalog, settings } = publish(masterState(frameworks));
-  return enumerateView(catalog, settings) as Enumerated;
+  const { cluster, settings } = publish(masterState(frameworks));
+  return enumerateView(cluster, settings) as Enumerated;
 }
 
 test('H07: a cluster without frameworks is an empty list', () => {

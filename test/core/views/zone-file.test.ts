@@ -5,6 +5,7 @@ import { zoneFile } from '../../../src/core/views/zone-file.ts';
 import {
   discovery,
   framework,
+  labelled,
   masterState,
   port,
   publish,
@@ -75,4 +76,33 @@ test('names outside the zone are left out', () => {
   });
   assert.ok(!records.some((record) => record.includes('10.0.0.53')));
   assert.match(zoneFile(table, settings), /^mesos\. IN NS ns\.example\.test\.$/m);
+});
+
+test('every zone has a file of its own, with the same SOA and its pointers', () => {
+  const declared = discovery('web', labelled(port(80, 'tcp'), { VIP_0: '/web:80' }));
+  const { table, settings, vips } = publish(
+    masterState([framework('m', [task('x', { discovery: declared })])]),
+    { vip: { enabled: true, aliasDomains: ['prod.test'] } },
+  );
+  const address = vips.services[0]?.ipv4?.text ?? '';
+  assert.equal(
+    zoneFile(table, settings, 'l4lb.prod.test.'),
+    `$TTL 60
+l4lb.prod.test. IN SOA ns1.mesos. root.ns1.mesos. 0 60 600 86400 5
+l4lb.prod.test. IN NS ns1.mesos.
+_web._tcp.m.l4lb.prod.test. IN SRV 0 1 80 web.m.l4lb.prod.test.
+web.m.l4lb.prod.test. IN A ${address}
+`,
+  );
+  const [first, second, ...rest] = address.split('.').reverse();
+  const apex = `${rest.join('.')}.in-addr.arpa.`;
+  assert.match(
+    zoneFile(table, settings, apex),
+    new RegExp(`^${first}\\.${second}\\.${apex} IN PTR web\\.m\\.l4lb\\.mesos\\.$`, 'm'),
+  );
+});
+
+test('a zone that is not served is a mistake of the caller', () => {
+  const { table, settings } = publish(masterState([]));
+  assert.throws(() => zoneFile(table, settings, 'other.test.'), /one of the table/);
 });

@@ -20,15 +20,16 @@ import {
 } from '../../support/state-builder.ts';
 
 test('settings of the zone are taken from the configuration', () => {
-  const { dns, names } = settings();
+  const { dns, names, vip } = settings();
   const masters = [{ host: '10.0.0.1', port: 5050 }];
-  const config = { dns, names, cluster: { masters } } as unknown as Parameters<
+  const config = { dns, names, vip, cluster: { masters } } as unknown as Parameters<
     typeof zoneSettings
   >[0];
   const listenerAddresses = [ip('10.0.0.53')];
   assert.deepEqual(zoneSettings(config, listenerAddresses), {
     dns,
     names,
+    vip,
     masters,
     listenerAddresses,
   });
@@ -71,8 +72,8 @@ test('a store that was used before makes the same table as a new one', () => {
   const first = publish(marathonState(task('web'), task('db', { id: 't0001' })));
   const second = publish(marathonState(task('api')));
   const store = new RecordStore(() => undefined);
-  for (const { catalog, settings: zone, table } of [first, second, first]) {
-    collectRecords(catalog, zone, new RejectionList(), store);
+  for (const { cluster, settings: zone, table } of [first, second, first]) {
+    collectRecords(cluster, zone, new RejectionList(), store);
     assert.ok(sameRecords(compileTable(store, zoneTerms(zone), true), table));
   }
 });

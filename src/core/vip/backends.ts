@@ -1,0 +1,149 @@
+import { type IpAddress, isUnspecified, parseIpAddress } from '../base/address.ts';
+import { type Prefix, prefixContains } from '../base/prefix.ts';
+import type { RejectionList } from '../base/rejection.ts';
+import { addressesOf, type Catalog } from '../catalog/catalog.ts';
+import type { VipConfig } from '../config/config.ts';
+import type { Agent, Task } from '../mesos/snapshot.ts';
+import { compareAddresses, compareText } from './order.ts';
+import type { TaskPort } from './task-ports.ts';
+import type { Backend } from './vip-table.ts';
+
+/** Where a port of a task is reached. */
+export type BackendPlace = Pick<Backend, 'address' | 'port' | 'onAgent'>;
+
+/**
+ * Addresses of one task that serve a VIP. More would be one task with more shares than others, and
+ * addresses times labels of a hostile task.
+ */
+const ADDRESSES_PER_TASK_MAX = 16;
+
+/** Knows the agents' addresses, and which addresses cannot be those of a backend. */
+export class BackendPlaces {
+  readonly #agents = new Map<string, readonly IpAddress[]>();
+  readonly #ours: readonly Prefix[];
+  readonly #excluded: readonly Prefix[];
+  readonly #rejections: RejectionList;
+  /** Texts of bad addresses that have been reported. */
+  readonly #reported = new Set<string>();
+
+  constructor(catalog: Catalog, config: VipConfig, rejections: RejectionList) {
+    this.#ours = [...config.pool, ...config.poolIpv6, ...config.ranges];
+    this.#excluded = config.exclude;
+    this.#rejections = rejections;
+    for (const agent of catalog.snapshot.agents) {
+      const addresses = agentAddresses(agent, catalog);
+      const usable = addresses.filter((one) => this.#isUsable(one, agent.path));
+      this.#agents.set(agent.id, usable.length === addresses.length ? addresses : usable);
+    }
+  }
+
+  /** Addresses of an agent, at most one of each family; null: no such agent. */
+  agent(agentId: string): readonly IpAddress[] | null {
+    return this.#agents.get(agentId) ?? null;
+  }
+
+  /** Whether a task's only address is that of its agent: it runs in the host network. */
+  isOnAgent(task: Task): boolean {
+    const [own, second] = task.networkAddresses;
+    if (own === undefined) return task.network === 'host';
+    if (second !== undefined) return false;
+    return this.agent(task.agentId)?.some(({ text }) => text === own.text) ?? false;
+  }
+
+  /**
+   * Everywhere a port is reached: with a host port at the agent, else at every address of the
+   * task. Empty: there is no usable address.
+   */
+  of(task: Task, port: TaskPort): readonly BackendPlace[] {
+    if (port.hostPort !== null) return this.#throughAgent(task, port, port.hostPort);
+    const number = port.port;
+    if (number === null) return [];
+    return this.#own(task).map((address) => ({ address, port: number, onAgent: null }));
+  }
+
+  #throughAgent(task: Task, { port }: TaskPort, hostPort: number): readonly BackendPlace[] {
+    // Docker's own proxy and rules make the host port reachable on the agent too, and a container
+    // that dials itself needs them.
+    const containers = port === null || task.isDocker ? [] : this.#containers(task);
+    return (this.agent(task.agentId) ?? []).map((address) => {
+      const container = containers.find(({ family }) => family === address.family);
+      const onAgent =
+        container === undefined || port === null ? null : { address: container, port };
+      return { address, port: hostPort, onAgent };
+    });
+  }
+
+  #containers(task: Task): readonly IpAddress[] {
+    return this.isOnAgent(task) ? [] : this.#usable(task);
+  }
+
+  #own(task: Task): readonly IpAddress[] {
+    if (task.networkAddresses.length > 0) return this.#usable(task);
+    return task.network === 'host' ? (this.agent(task.agentId) ?? []) : [];
+  }
+
+  #usable(task: Task): readonly IpAddress[] {
+    const isUsable = (address: IpAddress): boolean =>
+      this.#isUsable(address, task.path, '.statuses');
+    const { networkAddresses: all } = task;
+    if (all.length <= ADDRESSES_PER_TASK_MAX && all.every(isUsable)) return all;
+    return all.slice(0, ADDRESSES_PER_TASK_MAX).filter(isUsable);
+  }
+
+  /** An address among VIPs would send IPVS' packets back to itself. */
+  #isUsable(address: IpAddress, path: string, member = ''): boolean {
+    const isOurs = isIn(this.#ours, address) && !isIn(this.#excluded, address);
+    if (!isOurs && isUnicast(address)) return true;
+    if (!this.#reported.has(address.text)) {
+      this.#reported.add(address.text);
+      const code = isOurs ? 'address-in-vip-pool' : 'vip-backend-address';
+      this.#rejections.add(path + member, code, address.text);
+    }
+    return false;
+  }
+}
+
+/** What an agent calls itself if that is an address, else the first of each family of its own. */
+function agentAddresses(agent: Agent, catalog: Catalog): readonly IpAddress[] {
+  const named = agent.hostname === '' ? null : parseIpAddress(agent.hostname);
+  if (named !== null) return [named];
+  const all = addressesOf(agent.endpoint.host, catalog.hosts);
+  if (all.length <= 1) return all;
+  return all.filter(({ family }, i) => all.findIndex((one) => one.family === family) === i);
+}
+
+function isIn(prefixes: readonly Prefix[], address: IpAddress): boolean {
+  for (const prefix of prefixes) if (prefixContains(prefix, address)) return true;
+  return false;
+}
+
+/** Not 0.0.0.0, `::`, multicast (RFC 5771, RFC 4291 §2.7) or the limited broadcast address. */
+function isUnicast(address: IpAddress): boolean {
+  const first = address.bytes[0]!;
+  if (first !== 0 && first !== 0xff && (first & 0xf0) !== 0xe0) return true;
+  if (isUnspecified(address)) return false;
+  if (address.family === 6) return first !== 0xff;
+  return (first & 0xf0) !== 0xe0 && address.bytes.some((octet) => octet !== 255);
+}
+
+/**
+ * Total order of the backends of a port: by address and port, and of those that share both the best
+ * first, so that the outcome does not depend on who came first.
+ */
+export function compareBackends(a: Backend, b: Backend): number {
+  return (
+    compareAddresses(a.address, b.address) ||
+    a.port - b.port ||
+    b.weight - a.weight ||
+    -compareText(a.state, b.state) ||
+    Number(b.healthy) - Number(a.healthy) ||
+    compareText(a.taskId, b.taskId) ||
+    compareText(a.agentId, b.agentId) ||
+    compareText(traits(a), traits(b))
+  );
+}
+
+function traits({ forwarding, upperThreshold, lowerThreshold, onAgent }: Backend): string {
+  const local = onAgent === null ? '' : `${onAgent.address.text} ${onAgent.port}`;
+  return `${forwarding} ${upperThreshold} ${lowerThreshold} ${local}`;
+}

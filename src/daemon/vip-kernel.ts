@@ -1,0 +1,166 @@
+import { DaemonError } from '../core/base/daemon-error.ts';
+import type { Config } from '../core/config/config.ts';
+import type { Clock, KernelStatus, Log, TrafficCounters } from '../core/ports.ts';
+import type { NodeView } from './generation-protocol.ts';
+import type { KernelReply, KernelSettings } from './kernel-protocol.ts';
+
+/** The process that programs the kernel, as the daemon sees it. */
+export interface KernelPeer {
+  configure(settings: KernelSettings): void;
+  desire(update: Uint8Array): void;
+  view(view: 'ipvs' | 'ipvs-plan'): Promise<string>;
+  status(): KernelStatus;
+  close(): Promise<void>;
+}
+
+export interface VipKernelParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Starts the process; `onReport` hears of everything it does. */
+  start(settings: KernelSettings, onReport: (report: KernelReport) => void): KernelPeer;
+  /** Addresses of this node, now. */
+  nodeAddresses(): readonly string[];
+  /** The set of programmed VIPs changed: names have to be built again. */
+  onProgrammed(): void;
+  /** Told of the status and, by `serviceKey`, of the traffic after each comparison. */
+  observe(status: KernelStatus, counters?: ReadonlyMap<string, TrafficCounters>): void;
+}
+
+type KernelReport = Extract<KernelReply, { kind: 'report' }>;
+
+/** Status where hoplite leaves the kernel alone. */
+const OFF: KernelStatus = {
+  state: 'off',
+  reasons: [],
+  lastSyncAt: null,
+  syncMs: null,
+  programmed: 0,
+  services: 0,
+  destinations: 0,
+  weightZero: 0,
+  draining: 0,
+  changes: 0,
+  driftRepaired: 0,
+  errors: {},
+  source: { ipv4: null, ipv6: null },
+  sysctls: [],
+  restarts: 0,
+};
+
+/**
+ * How long the first generation waits for the kernel. Services of a daemon that was started again
+ * are in the kernel already: their names should answer from the first moment on.
+ */
+const FIRST_SYNC_WAIT_MS = 2_000;
+
+/** What the kernel process does with the configured pools. */
+function kernelSettings({ kernel, vip }: Config): KernelSettings {
+  const owned = [...vip.pool, ...vip.poolIpv6, ...vip.ranges].map(({ text }) => text);
+  return {
+    interface: kernel.interface,
+    owned,
+    nodeAddress: kernel.nodeAddress,
+    reconcileIntervalMs: kernel.reconcileIntervalMs,
+    drainMs: kernel.drainMs,
+    sysctls: kernel.sysctls,
+    snat: kernel.snat,
+  };
+}
+
+/**
+ * Ties names to the kernel: desired tables go out, and which VIPs are programmed comes back, since
+ * the name of a VIP must not answer before packets to it are balanced.
+ */
+export class VipKernel {
+  readonly #parts: VipKernelParts;
+  readonly #isUsed: boolean;
+  #settings: KernelSettings;
+  #peer: KernelPeer | null = null;
+  #programmed: readonly string[] = [];
+  #lastState: KernelStatus['state'] = 'off';
+  #lastReason = '';
+  /** Called at the first complete comparison with the kernel. */
+  readonly #firstSync: Promise<void>;
+  #synced: () => void = () => undefined;
+
+  constructor(config: Config, parts: VipKernelParts) {
+    this.#parts = parts;
+    this.#firstSync = new Promise((resolve) => (this.#synced = resolve));
+    this.#isUsed = config.vip.enabled && config.kernel.enabled;
+    this.#settings = kernelSettings(config);
+  }
+
+  /** Whether this daemon programs the kernel. */
+  get isUsed(): boolean {
+    return this.#isUsed;
+  }
+
+  start(): void {
+    if (!this.#isUsed) return;
+    this.#peer = this.#parts.start(this.#settings, (report) => this.#hear(report));
+  }
+
+  /** What builds have to know of this node. */
+  node(): NodeView {
+    return {
+      addresses: this.#parts.nodeAddresses(),
+      programmed: this.#isUsed ? this.#programmed : null,
+    };
+  }
+
+  configure(config: Config): void {
+    const settings = kernelSettings(config);
+    // What the old pool has in the kernel has to be removed in good order, by us.
+    const owned = [...new Set([...this.#settings.owned, ...settings.owned])];
+    this.#settings = { ...settings, owned };
+    this.#peer?.configure(this.#settings);
+  }
+
+  /** Passes on what the kernel should hold from now on; null: what it holds. */
+  desire(update: Uint8Array | null): void {
+    if (update !== null) this.#peer?.desire(update);
+  }
+
+  /** Resolves once the kernel was compared with what it should hold, or after a short wait. */
+  async firstSync(): Promise<void> {
+    if (!this.#isUsed) return;
+    const cancel = this.#parts.clock.after(FIRST_SYNC_WAIT_MS, this.#synced);
+    await this.#firstSync;
+    cancel();
+  }
+
+  status(): KernelStatus {
+    return this.#peer?.status() ?? OFF;
+  }
+
+  /** JSON text. Rejects with `kernel-off` where the kernel is left alone. */
+  view(view: 'ipvs' | 'ipvs-plan'): Promise<string> {
+    if (this.#peer !== null) return this.#peer.view(view);
+    const message = 'hoplite leaves the kernel alone: kernel.enabled or vip.enabled is false';
+    return Promise.reject(new DaemonError('kernel-off', message));
+  }
+
+  async close(): Promise<void> {
+    await this.#peer?.close();
+  }
+
+  #hear({ status, programmed, counters }: KernelReport): void {
+    this.#logState(status);
+    this.#parts.observe({ ...status, restarts: this.status().restarts }, counters);
+    if (programmed !== null) {
+      this.#programmed = programmed;
+      this.#parts.onProgrammed();
+    }
+    // A comparison that failed will not succeed within the short wait either.
+    if (status.state !== 'starting') this.#synced();
+  }
+
+  #logState({ state, reasons, services, destinations, changes }: KernelReport['status']): void {
+    const [reason = ''] = reasons;
+    if (state === this.#lastState && reason === this.#lastReason) return;
+    this.#lastState = state;
+    this.#lastReason = reason;
+    if (state === 'degraded') this.#parts.log.warn('kernel-degraded', { reasons });
+    else this.#parts.log.info(`kernel-${state}`, { services, destinations, changes });
+  }
+}
