@@ -15,8 +15,8 @@ import {
   type VirtualService,
 } from '../src/core/ipvs/table.ts';
 import type { Kernel } from '../src/core/ports.ts';
-import { KernelLoop, type KernelReport } from '../src/daemon/kernel-loop.ts';
-import type { DesiredUpdate, ServiceMessage } from '../src/daemon/kernel-protocol.ts';
+import { KernelLoop, type KernelReport } from '../src/daemon/kernel/kernel-loop.ts';
+import type { DesiredUpdate, ServiceMessage } from '../src/daemon/kernel/kernel-protocol.ts';
 
 const INTERFACE = 'hoplite-bench';
 const NODE_ADDRESS = '10.9.0.1';

@@ -5,7 +5,7 @@ import { changeLine, ipvsadmText } from '../core/ipvs/ipvsadm-text.ts';
 import { type DesiredKernel, type KernelChange, planIpvs } from '../core/ipvs/plan.ts';
 import type { Kernel } from '../core/ports.ts';
 import { desiredServices } from '../core/views/ipvs-view.ts';
-import { lookUpSource } from '../daemon/kernel-source.ts';
+import { lookUpSource } from '../daemon/kernel/kernel-source.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-code.ts';
 import { printLosses, readSavedState, type SavedState } from './saved-state.ts';
 

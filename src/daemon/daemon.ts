@@ -34,14 +34,14 @@ import { DnsService, type Forwarding } from './dns-service.ts';
 import { ForwardRejectLog } from './forward-reject-log.ts';
 import type { BuildReport, HostTexts, WorkerSettings } from './generation-protocol.ts';
 import { GenerationThread } from './generation-thread.ts';
-import { KernelProcess } from './kernel-process.ts';
+import { KernelProcess } from './kernel/kernel-process.ts';
 import { ListenerTotals } from './listener-totals.ts';
 import { Poller, type PollerParts } from './poller.ts';
 import { Publisher } from './publisher.ts';
 import { keepFixedSettings } from './reload.ts';
 import { statusOf } from './status.ts';
 import { UpstreamSource } from './upstream-source.ts';
-import { VipKernel } from './vip-kernel.ts';
+import { VipKernel } from './kernel/vip-kernel.ts';
 import { currentZoneSettings, type Expand } from './zone-addresses.ts';
 
 export interface DaemonOptions {

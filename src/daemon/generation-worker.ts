@@ -16,7 +16,7 @@ import { enumerateView } from '../core/views/enumerate-view.ts';
 import { explainView } from '../core/views/explain-view.ts';
 import { axfrView, recordsView } from '../core/views/rest-view.ts';
 import { vipsView } from '../core/views/vips-view.ts';
-import { DesiredUpdates } from './desired-updates.ts';
+import { DesiredUpdates } from './kernel/desired-updates.ts';
 import type {
   BuildReport,
   ReadReport,

@@ -50,6 +50,8 @@ const MEMORY_MIB = 1024;
 export const GUESTS_MAX = 2;
 /** For the slowest file on a loaded machine with two cores. */
 const TIMEOUT_MS = 240_000;
+/** From its end on until all of its processes are gone. */
+const END_MS = 5_000;
 /** What of the console is shown with a failure. */
 const CONSOLE_LENGTH_MAX = 6_000;
 
@@ -183,7 +185,7 @@ const SUPERVISOR = `
 exec 4<&0
 "$@" </dev/null 4<&- &
 guest=$!
-{ cat <&4; kill -KILL -- -$guest; kill -KILL $guest; } >/dev/null 2>&1 3>&- &
+{ cat <&4; kill -s KILL -- -$guest $guest; } >/dev/null 2>&1 3>&- &
 wait $guest
 `;
 
@@ -196,9 +198,14 @@ async function follow(
   let status: number | null = null;
   let killed: string | null = null;
   let isComplete = false;
+  const end = (): void => {
+    child.stdin?.end();
+    // Whatever still holds the other ends is no guest any more.
+    setTimeout(() => child.stdio.forEach((stream) => stream?.destroy()), END_MS).unref();
+  };
   const kill = (reason: string): void => {
     killed ??= reason;
-    child.stdin?.end();
+    end();
   };
   const deadline = setTimeout(() => kill(`not finished after ${timeoutMs / 1_000} s`), timeoutMs);
   const reader = new GuestEventReader();
@@ -215,7 +222,7 @@ async function follow(
         isComplete ||= event.kind === 'end';
         if (event.kind !== 'exit') continue;
         ({ status } = event);
-        child.stdin?.end();
+        end();
       }
     } catch (error) {
       kill(String(error));

@@ -2,7 +2,7 @@
  * A kernel process of a test: says back what it is told, as the reasons of a report, and does what
  * the interface's name or a view asks of it.
  */
-import type { KernelReply, KernelRequest } from '../../src/daemon/kernel-protocol.ts';
+import type { KernelReply, KernelRequest } from '../../src/daemon/kernel/kernel-protocol.ts';
 
 const heard: string[] = [];
 let sleepsMs = 0;

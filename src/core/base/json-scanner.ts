@@ -31,8 +31,8 @@ export interface WantedMembers {
   readonly [key: string]: 'value' | 'word' | 'presence' | OctetFilter | WantedMembers;
 }
 
-/** Recognised keys and words, by hash; a power of two: a thousand agent ids fit in with few clashes. */
-const KEY_SLOTS = 4096;
+/** Recognised keys and words; a power of two, several times the number that a state has. */
+const KEY_SLOTS = 256;
 
 /**
  * Walks JSON (RFC 8259) in UTF-8 without making objects of what nobody asked for: a cluster state

@@ -28,7 +28,7 @@ export const CONTAINER_KEYS: WantedMembers = {
 const TASK_KEYS: WantedMembers = {
   id: 'value',
   name: 'value',
-  slave_id: 'word',
+  slave_id: 'value',
   state: 'word',
   resources: { ports: 'value' },
   statuses: 'value',

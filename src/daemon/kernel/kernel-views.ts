@@ -1,4 +1,4 @@
-import { DaemonError } from '../core/base/daemon-error.ts';
+import { DaemonError } from '../../core/base/daemon-error.ts';
 
 export type KernelViewKind = 'ipvs' | 'ipvs-plan';
 

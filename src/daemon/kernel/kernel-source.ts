@@ -1,7 +1,7 @@
-import { isLoopback, parseIpAddress } from '../core/base/address.ts';
-import type { Prefix } from '../core/base/prefix.ts';
-import type { DesiredKernel } from '../core/ipvs/plan.ts';
-import type { Kernel } from '../core/ports.ts';
+import { isLoopback, parseIpAddress } from '../../core/base/address.ts';
+import type { Prefix } from '../../core/base/prefix.ts';
+import type { DesiredKernel } from '../../core/ipvs/plan.ts';
+import type { Kernel } from '../../core/ports.ts';
 
 /**
  * Addresses behind the default route (RFC 5737, RFC 3849): without an address of the cluster, the

@@ -1,6 +1,6 @@
-import { parseIpAddress } from '../core/base/address.ts';
-import type { Generation } from '../core/generation.ts';
-import { desiredServices, diffDesired } from '../core/views/ipvs-view.ts';
+import { parseIpAddress } from '../../core/base/address.ts';
+import type { Generation } from '../../core/generation.ts';
+import { desiredServices, diffDesired } from '../../core/views/ipvs-view.ts';
 import type { DesiredUpdate } from './kernel-protocol.ts';
 
 const encoder = new TextEncoder();

@@ -3,9 +3,9 @@
  * kernel, since the native part of netlink can only abort when something goes wrong. It ends with
  * the channel to the daemon, and leaves the kernel as it is: traffic goes on.
  */
-import { systemClock } from '../adapters/clock.ts';
-import { openKernel } from '../adapters/kernel/kernel.ts';
-import { DaemonError } from '../core/base/daemon-error.ts';
+import { systemClock } from '../../adapters/clock.ts';
+import { openKernel } from '../../adapters/kernel/kernel.ts';
+import { DaemonError } from '../../core/base/daemon-error.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import type {
   DesiredUpdate,

@@ -1,6 +1,6 @@
-import type { DaemonError } from '../core/base/daemon-error.ts';
-import { changeLine } from '../core/ipvs/ipvsadm-text.ts';
-import type { ChangeFailure } from '../core/ports.ts';
+import type { DaemonError } from '../../core/base/daemon-error.ts';
+import { changeLine } from '../../core/ipvs/ipvsadm-text.ts';
+import type { ChangeFailure } from '../../core/ports.ts';
 
 /** What people can read; thousands of changes mostly fail for one reason. */
 const REASONS_MAX = 8;

@@ -1,5 +1,10 @@
-import type { Prefix } from '../core/base/prefix.ts';
-import { isCatchAll, isOwned, type KernelChange, type ObservedKernel } from '../core/ipvs/plan.ts';
+import type { Prefix } from '../../core/base/prefix.ts';
+import {
+  isCatchAll,
+  isOwned,
+  type KernelChange,
+  type ObservedKernel,
+} from '../../core/ipvs/plan.ts';
 import {
   type Destination,
   destinationKey,
@@ -7,7 +12,7 @@ import {
   type ObservedService,
   type ServiceId,
   serviceKey,
-} from '../core/ipvs/table.ts';
+} from '../../core/ipvs/table.ts';
 
 /** How much of ours the kernel holds; catch-all services are not counted. */
 export interface MirrorCounts {

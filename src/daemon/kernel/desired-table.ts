@@ -3,7 +3,7 @@ import {
   type ServiceId,
   serviceKey,
   type VirtualService,
-} from '../core/ipvs/table.ts';
+} from '../../core/ipvs/table.ts';
 import type { DesiredUpdate, ServiceMessage } from './kernel-protocol.ts';
 
 /** What the kernel should hold, put together from updates, with what they touched. */

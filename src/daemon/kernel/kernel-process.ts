@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { type Backoff, backoffMs } from '../core/base/backoff.ts';
-import { DaemonError } from '../core/base/daemon-error.ts';
-import type { Random } from '../core/base/random.ts';
-import type { Clock, KernelStatus, Log } from '../core/ports.ts';
+import { type Backoff, backoffMs } from '../../core/base/backoff.ts';
+import { DaemonError } from '../../core/base/daemon-error.ts';
+import type { Random } from '../../core/base/random.ts';
+import type { Clock, KernelStatus, Log } from '../../core/ports.ts';
 import type { KernelReply, KernelRequest, KernelSettings } from './kernel-protocol.ts';
 
 type KernelReport = Extract<KernelReply, { kind: 'report' }>;

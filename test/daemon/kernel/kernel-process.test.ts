@@ -2,15 +2,18 @@ import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
-import { DaemonError } from '../../src/core/base/daemon-error.ts';
-import type { KernelReport } from '../../src/daemon/kernel-loop.ts';
-import { KernelProcess, type KernelProcessParts } from '../../src/daemon/kernel-process.ts';
-import type { KernelReply, KernelSettings } from '../../src/daemon/kernel-protocol.ts';
-import { ManualClock } from '../adapters/manual-clock.ts';
-import { inTime, waitUntil } from '../support/wait-until.ts';
+import { DaemonError } from '../../../src/core/base/daemon-error.ts';
+import type { KernelReport } from '../../../src/daemon/kernel/kernel-loop.ts';
+import {
+  KernelProcess,
+  type KernelProcessParts,
+} from '../../../src/daemon/kernel/kernel-process.ts';
+import type { KernelReply, KernelSettings } from '../../../src/daemon/kernel/kernel-protocol.ts';
+import { ManualClock } from '../../adapters/manual-clock.ts';
+import { inTime, waitUntil } from '../../support/wait-until.ts';
 
-const CHILD = new URL('../support/kernel-child.js', import.meta.url);
-const ENTRY = new URL('../../src/daemon/kernel-entry.js', import.meta.url);
+const CHILD = new URL('../../support/kernel-child.js', import.meta.url);
+const ENTRY = new URL('../../../src/daemon/kernel/kernel-entry.js', import.meta.url);
 
 const settings = (name: string): KernelSettings => ({
   interface: name,

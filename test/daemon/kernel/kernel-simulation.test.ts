@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ErrorCode } from '../../src/core/base/daemon-error.ts';
-import { type Random, seededRandom } from '../../src/core/base/random.ts';
-import { changeLine } from '../../src/core/ipvs/ipvsadm-text.ts';
-import { isOwned, planIpvs } from '../../src/core/ipvs/plan.ts';
-import type { VirtualService } from '../../src/core/ipvs/table.ts';
-import { diffDesired } from '../../src/core/views/ipvs-view.ts';
-import { KernelLoop, type KernelReport } from '../../src/daemon/kernel-loop.ts';
-import type { DesiredUpdate } from '../../src/daemon/kernel-protocol.ts';
-import { ManualClock } from '../adapters/manual-clock.ts';
-import { OWNED, SOURCE, table } from '../support/ipvs-tables.ts';
-import { type KernelCall, MemoryKernel, type MemoryTables } from '../support/memory-kernel.ts';
-import { waitUntil } from '../support/wait-until.ts';
+import type { ErrorCode } from '../../../src/core/base/daemon-error.ts';
+import { type Random, seededRandom } from '../../../src/core/base/random.ts';
+import { changeLine } from '../../../src/core/ipvs/ipvsadm-text.ts';
+import { isOwned, planIpvs } from '../../../src/core/ipvs/plan.ts';
+import type { VirtualService } from '../../../src/core/ipvs/table.ts';
+import { diffDesired } from '../../../src/core/views/ipvs-view.ts';
+import { KernelLoop, type KernelReport } from '../../../src/daemon/kernel/kernel-loop.ts';
+import type { DesiredUpdate } from '../../../src/daemon/kernel/kernel-protocol.ts';
+import { ManualClock } from '../../adapters/manual-clock.ts';
+import { OWNED, SOURCE, table } from '../../support/ipvs-tables.ts';
+import { type KernelCall, MemoryKernel, type MemoryTables } from '../../support/memory-kernel.ts';
+import { waitUntil } from '../../support/wait-until.ts';
 
 /**
  * A cluster that changes, clients that come and go, somebody with ipvsadm, a kernel that fails and a

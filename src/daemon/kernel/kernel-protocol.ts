@@ -1,6 +1,6 @@
-import type { ErrorCode } from '../core/base/daemon-error.ts';
-import type { Destination, VirtualService } from '../core/ipvs/table.ts';
-import type { KernelStatus, TrafficCounters } from '../core/ports.ts';
+import type { ErrorCode } from '../../core/base/daemon-error.ts';
+import type { Destination, VirtualService } from '../../core/ipvs/table.ts';
+import type { KernelStatus, TrafficCounters } from '../../core/ports.ts';
 
 /** How the kernel process works; may change at run time, except the interface. */
 export interface KernelSettings {

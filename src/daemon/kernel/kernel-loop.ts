@@ -1,7 +1,7 @@
-import { type Backoff, backoffMs } from '../core/base/backoff.ts';
-import { DaemonError } from '../core/base/daemon-error.ts';
-import { parsePrefix, type Prefix } from '../core/base/prefix.ts';
-import type { Random } from '../core/base/random.ts';
+import { type Backoff, backoffMs } from '../../core/base/backoff.ts';
+import { DaemonError } from '../../core/base/daemon-error.ts';
+import { parsePrefix, type Prefix } from '../../core/base/prefix.ts';
+import type { Random } from '../../core/base/random.ts';
 import {
   type DesiredKernel,
   drainAddress,
@@ -11,10 +11,10 @@ import {
   type ObservedKernel,
   planIpvs,
   sourceFor,
-} from '../core/ipvs/plan.ts';
-import { programmedAddresses } from '../core/ipvs/programmed.ts';
-import type { Clock, Kernel, SysctlStatus, TrafficCounters } from '../core/ports.ts';
-import { ipvsPlanView, ipvsView } from '../core/views/kernel-view.ts';
+} from '../../core/ipvs/plan.ts';
+import { programmedAddresses } from '../../core/ipvs/programmed.ts';
+import type { Clock, Kernel, SysctlStatus, TrafficCounters } from '../../core/ports.ts';
+import { ipvsPlanView, ipvsView } from '../../core/views/kernel-view.ts';
 import { DesiredTable } from './desired-table.ts';
 import { KernelMirror, type MirrorCounts } from './kernel-mirror.ts';
 import type { DesiredUpdate, KernelReply, KernelSettings } from './kernel-protocol.ts';

@@ -1,7 +1,7 @@
-import { DaemonError } from '../core/base/daemon-error.ts';
-import type { Config } from '../core/config/config.ts';
-import type { Clock, KernelStatus, Log, TrafficCounters } from '../core/ports.ts';
-import type { NodeView } from './generation-protocol.ts';
+import { DaemonError } from '../../core/base/daemon-error.ts';
+import type { Config } from '../../core/config/config.ts';
+import type { Clock, KernelStatus, Log, TrafficCounters } from '../../core/ports.ts';
+import type { NodeView } from '../generation-protocol.ts';
 import type { KernelReply, KernelSettings } from './kernel-protocol.ts';
 
 /** The process that programs the kernel, as the daemon sees it. */
