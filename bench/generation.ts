@@ -1,6 +1,7 @@
 /**
  * What a new state costs the whole daemon: CPU from the request to the published generation, peak
- * memory, and how long DNS answers wait meanwhile. `npm run bench`; explained in bench/README.md.
+ * memory, and how long DNS answers wait meanwhile. `npm run bench`; with `-- --no-vips` for names
+ * alone; explained in bench/README.md.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -12,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { clusterState } from './cluster-state.ts';
 
 const SIZES: readonly (readonly [tasks: number, agents: number])[] = [
@@ -21,6 +23,10 @@ const SIZES: readonly (readonly [tasks: number, agents: number])[] = [
 ];
 const WARM_ROUNDS = 8;
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { 'no-vips': { type: 'boolean', default: false } },
+});
 /** USER_HZ of every Linux we run on. */
 const TICKS_PER_SECOND = 100;
 
@@ -50,6 +56,9 @@ async function startDaemon(dir: string, master: string): Promise<Daemon> {
     cluster: { masters: [master], pollIntervalSeconds: 0.5, requestTimeoutSeconds: 60 },
     dns: { listen: ['127.0.0.1:0'] },
     http: { listen: '127.0.0.1:0' },
+    // VIPs are computed; the kernel of this machine is left alone.
+    vip: { enabled: !options['no-vips'] },
+    kernel: { enabled: false },
   };
   writeFileSync(file, JSON.stringify(config));
   // The environment of deploy/hoplite.service.
@@ -204,7 +213,7 @@ async function measure(tasks: number, agents: number): Promise<void> {
   rmSync(dir, { recursive: true });
 }
 
-const wanted = process.argv.slice(2).map(Number);
+const wanted = positionals.map(Number);
 for (const [tasks, agents] of SIZES) {
   if (wanted.length === 0 || wanted.includes(tasks)) await measure(tasks, agents);
 }

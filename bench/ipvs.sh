@@ -28,4 +28,4 @@ INIT
 chmod +x "$folder/init"
 # With TMPDIR the guest would put its memory there; it has to be on a tmpfs.
 env -u TMPDIR timeout -k 5 600 linux.uml mem=1024M "uml_dir=$folder/" rootfstype=hostfs rootflags=/ ro \
-  "init=$folder/init" con=null con0=fd:0,fd:1 quiet </dev/null 2>&1 | grep -aE '^\||[Ee]rror|failed'
+  "init=$folder/init" con=null con0=fd:0,fd:1 quiet </dev/null 2>&1 | grep -aE '^\||Error|^failed'

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
@@ -40,6 +40,15 @@ export async function readConfigFile(path: string): Promise<Result<ConfigFile, C
     return ok({ file, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) });
   } catch {
     return problem('is not UTF-8 text; save it as UTF-8');
+  }
+}
+
+/** Whether reading it once leaves it as it was; false too for what is not there. */
+export async function isRegularFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
   }
 }
 

@@ -1,14 +1,15 @@
 import { parseArgs } from 'node:util';
-import { systemClock } from '../adapters/clock.ts';
-import { createLog } from '../adapters/log.ts';
-import type { ConfigProblem } from '../core/config/config.ts';
-import type { Log } from '../core/ports.ts';
-import { Daemon } from '../daemon/daemon.ts';
+import { commandWithoutNetAdmin, hasNetAdmin } from '../adapters/capabilities.ts';
+import { isRegularFile, readConfigFile } from '../adapters/config-file.ts';
+import { err, type Result } from '../core/base/result.ts';
+import { parseConfig } from '../core/config/parse-config.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-code.ts';
-import { formatProblems, loadConfig } from './load-config.ts';
-import { untilStopped } from './signals.ts';
+import { connectToKeeper, isKept, runKeeper, usesKernel } from './keeper.ts';
 
-/** `hoplite serve`: runs until it is told to stop. */
+/**
+ * `hoplite serve`: runs until it is told to stop. Where it has CAP_NET_ADMIN and use for it, this
+ * process becomes a keeper, and the daemon is a child of it without that right.
+ */
 export async function serve(args: readonly string[]): Promise<ExitCode> {
   const { values } = parseArgs({
     args: [...args],
@@ -16,42 +17,38 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
   });
   const { config: file } = values;
   if (file === undefined) throw new UsageError('serve needs --config FILE');
-  const loaded = await loadConfig(file);
-  if (loaded.config === null) {
-    process.stderr.write(formatProblems(loaded));
-    return EXIT.CONFIG;
-  }
-  const log = createLog({ level: loaded.config.log.level });
-  logProblems(log, loaded.problems);
-  const daemon = new Daemon(loaded.config, { clock: systemClock, log, files: loaded.files });
-  return untilStopped(log, daemon, () => reload(file, daemon, log));
+  if (isKept()) return serveKept(file);
+  const command = await commandForKept(file);
+  if (command?.ok === true) return runKeeper(command.value, ['serve', ...args]);
+  const { runDaemon } = await import('./run-daemon.ts');
+  return runDaemon(file, command === null ? {} : { sharedBecause: command.error });
 }
 
-/** A bad file keeps what runs; a good one is taken over as far as a running daemon can. */
-export async function reload(
-  file: string,
-  daemon: Pick<Daemon, 'reload' | 'countFailedReload'>,
-  log: Log,
-): Promise<void> {
-  const { config, files, problems } = await loadConfig(file);
-  logProblems(log, problems);
-  if (config === null) {
-    daemon.countFailedReload();
-    log.error('reload-refused', { file, problems: problems.length });
-    return;
+async function serveKept(file: string): Promise<ExitCode> {
+  const connection = connectToKeeper();
+  if (connection === null) {
+    process.stderr.write('hoplite: the process that started this one is gone\n');
+    return EXIT.FAILED;
   }
+  const { runDaemon } = await import('./run-daemon.ts');
   try {
-    const needRestart = await daemon.reload(config, files);
-    log.info('reloaded', { file });
-    if (needRestart.length > 0) log.warn('restart-needed', { settings: needRestart });
-  } catch (err) {
-    daemon.countFailedReload();
-    log.error('reload-refused', { file, err });
+    return await runDaemon(file, connection);
+  } finally {
+    connection.close();
   }
 }
 
-function logProblems(log: Log, problems: readonly ConfigProblem[]): void {
-  for (const { severity, path, message } of problems) {
-    log[severity === 'error' ? 'error' : 'warn']('config-problem', { path, message });
+/** What the command of a kept daemon begins with, or why there can be none; null: no use for one. */
+async function commandForKept(
+  file: string,
+): Promise<Result<readonly [string, ...string[]], string> | null> {
+  if (!hasNetAdmin()) return null;
+  if (!(await isRegularFile(file))) {
+    return err('the configuration cannot be read twice: put it into a regular file');
   }
+  const read = await readConfigFile(file);
+  // What is wrong with it is the daemon's to say.
+  if (!read.ok) return null;
+  const { config } = parseConfig(read.value.text, read.value.file);
+  return config !== null && usesKernel(config) ? commandWithoutNetAdmin() : null;
 }

@@ -34,7 +34,7 @@ import { DnsService, type Forwarding } from './dns-service.ts';
 import { ForwardRejectLog } from './forward-reject-log.ts';
 import type { BuildReport, HostTexts, WorkerSettings } from './generation-protocol.ts';
 import { GenerationThread } from './generation-thread.ts';
-import { KernelProcess } from './kernel/kernel-process.ts';
+import { KernelProcess, type StartKernelChild } from './kernel/kernel-process.ts';
 import { ListenerTotals } from './listener-totals.ts';
 import { Poller, type PollerParts } from './poller.ts';
 import { Publisher } from './publisher.ts';
@@ -51,6 +51,8 @@ export interface DaemonOptions {
   readonly files: MasterFiles;
   /** Where the upstreams of `forward.upstreams: system` stand. */
   readonly resolvConf?: string;
+  /** Starts the kernel process where the daemon itself has no right to change the kernel. */
+  readonly startKernelChild?: StartKernelChild | undefined;
 }
 
 /** After a stop signal, answers under way get this long; all of it ends well within 5 s. */
@@ -306,16 +308,15 @@ export class Daemon {
   }
 
   #createKernel(): VipKernel {
-    const { clock, log } = this.#options;
+    const { clock, log, startKernelChild: startChild } = this.#options;
+    const parts = { clock, log, random: Math.random, startChild };
     return new VipKernel(this.#config, {
       clock,
       log,
       start: (settings, onReport) =>
         new KernelProcess({
+          ...parts,
           settings,
-          clock,
-          log,
-          random: Math.random,
           onReport,
           requestWhole: () => this.#thread.kernelUpdate(this.#kernel.node()),
         }),

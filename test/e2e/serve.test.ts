@@ -72,6 +72,7 @@ suite('hoplite serve', () => {
     const [upstream, corp] = [await startResolver(t), await startResolver(t)];
     const example = JSON.parse(readProjectFile('config/hoplite.example.json')) as {
       readonly dns: object;
+      readonly kernel: object;
     };
     const daemon = await serve(t, {
       ...example,
@@ -79,6 +80,7 @@ suite('hoplite serve', () => {
       dns: { ...example.dns, listen: ['127.0.0.1:0', '127.0.0.2:0'] },
       forward: { upstreams: [upstream.text], zones: { 'example.test': [corp.text] } },
       http: { listen: '127.0.0.1:0' },
+      kernel: { ...example.kernel, enabled: false },
     });
     await daemon.ready();
     assert.deepEqual(await short(daemon, NAME), ADDRESSES);

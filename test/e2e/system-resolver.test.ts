@@ -113,6 +113,7 @@ async function start(): Promise<void> {
   const config = {
     cluster: { masters: [master] },
     forward: { upstreams: [upstream] },
+    kernel: { enabled: false },
   };
   writeFileSync(file, JSON.stringify(config));
   // With the default listeners: 127.0.0.1, DNS on port 53.

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { openKernel } from '../../src/adapters/kernel/kernel.ts';
 import type { Destination, ServiceId, ServiceSettings } from '../../src/core/ipvs/table.ts';
@@ -12,6 +13,15 @@ export const NODE = { ipv4: '10.9.0.1', ipv6: 'fd00:9::1' } as const;
 /** Runs a program to its end and gives what it printed, without the spaces at the ends of lines. */
 export function run(program: string, ...args: readonly string[]): string {
   return execFileSync(program, args, { encoding: 'utf8', stdio: 'pipe' }).replace(/ +$/gm, '');
+}
+
+/** Value of a sysctl, such as `net.ipv4.ip_forward`. */
+export function readSysctl(name: string): string {
+  return readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8').trim();
+}
+
+export function writeSysctl(name: string, value: string): void {
+  writeFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, value);
 }
 
 /** The adapter for the tests of a file, and a node with addresses. */

@@ -90,6 +90,9 @@ function layCables(numbers: readonly number[], withContainer: boolean): void {
     ]);
   }
   if (!withContainer) return;
+  // Every host of containers does.
+  const forward = 'echo 1 > /proc/sys/net/ipv4/ip_forward';
+  runHere('nsenter', ['--net=/run/netns/node1', 'sh', '-c', forward]);
   batch('container', [
     'link set lo up',
     'link set eth0 up',

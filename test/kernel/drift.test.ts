@@ -64,7 +64,6 @@ const DRIFTS: readonly (readonly [what: string, drift: (service: string) => read
   [
     ['a deleted destination', (service) => ['-d', '-t', service, '-r', '10.9.0.1:9001']],
     ['a weight', (service) => ['-e', '-t', service, '-r', '10.9.0.1:9001', '-m', '-w', '5']],
-    ['a forwarding method', (service) => ['-e', '-t', service, '-r', '10.9.0.1:9001', '-g']],
     ['a scheduler', (service) => ['-E', '-t', service, '-s', 'sh']],
     ['a foreign destination', (service) => ['-a', '-t', service, '-r', '10.9.0.9:1', '-m']],
     ['a deleted service', (service) => ['-D', '-t', service]],
@@ -120,11 +119,13 @@ test('IPVS c.15: the interface and routes come back, and connections survive', a
 
 test('IPVS c.28: when the node gets another address, its routes name that one', async () => {
   const { vip } = await publish('moved', 8403);
+  // Else the second address of a network goes with the first.
+  node.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/eth0/promote_secondaries');
   node.run('ip', 'address', 'add', '10.9.0.12/24', 'dev', 'eth0');
   node.run('ip', 'address', 'delete', '10.9.0.2/24', 'dev', 'eth0');
   try {
     await eventually('the new source', () =>
-      / src 10\.9\.0\.12/.test(node.run('ip', 'route', 'show', 'table', 'local', vip)),
+      node.run('ip', 'route', 'show', 'table', 'local', vip).includes(' src 10.9.0.12'),
     );
     const texts = await node.peer.texts(`http://${vip}:8403`, 4);
     assert.ok(texts.includes('one'), texts.join());
@@ -143,7 +144,10 @@ test("others' services, routes and addresses survive all changes", async () => {
   assert.match(before, /192\.168\.7\.7:80 .*-w 7/, 'there is something to survive');
   await publish('brief', 8404);
   cluster.master.remove('brief');
-  await hoplite.holds('its end', (table) => ![...table.keys()].some((key) => /:8404$/.test(key)));
+  await hoplite.holds(
+    'its end',
+    (table) => ![...table.keys()].some((key) => key.endsWith(':8404')),
+  );
   await hoplite.synced();
   assert.equal(foreign(), before);
 });

@@ -127,18 +127,21 @@ export class Hoplite {
     return plan.changes;
   }
 
-  /** Body of a path of the HTTP API, whatever its status. */
+  /** Body of a path of the HTTP API that answers 200. */
   async json(path: string): Promise<unknown> {
-    const url = `http://${this.node.address}:${HTTP_PORT}${path}`;
-    const response = await fetch(url, { headers: { connection: 'close' } });
-    return response.json();
+    const { status, body } = await this.#fetch(path);
+    if (status !== 200) throw new Error(`${path} answers ${status}: ${body}`);
+    return JSON.parse(body);
   }
 
   async httpStatus(path: string): Promise<number> {
+    return (await this.#fetch(path)).status;
+  }
+
+  async #fetch(path: string): Promise<{ readonly status: number; readonly body: string }> {
     const url = `http://${this.node.address}:${HTTP_PORT}${path}`;
     const response = await fetch(url, { headers: { connection: 'close' } });
-    await response.arrayBuffer();
-    return response.status;
+    return { status: response.status, body: await response.text() };
   }
 
   /** Addresses of a name; empty if it has none. */
@@ -156,7 +159,12 @@ export class Hoplite {
   vip(service: string, family: 4 | 6 = 4): Promise<string> {
     return eventually(
       `an address of the VIP ${service}`,
-      async () => (await this.resolve(`${service}.marathon.l4lb.mesos`, family))[0],
+      async () => {
+        const name = `${service}.marathon.l4lb.mesos`;
+        // Listeners of a node whose addresses change may be away for a moment.
+        const addresses = await this.resolve(name, family).catch(() => []);
+        return addresses[0];
+      },
       { describe: () => this.#state() },
     );
   }

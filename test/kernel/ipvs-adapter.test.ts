@@ -5,7 +5,16 @@ import { test } from 'node:test';
 import type { KernelChange } from '../../src/core/ipvs/plan.ts';
 import { destinationKey, SCHEDULERS, serviceKey } from '../../src/core/ipvs/table.ts';
 import { inTime, waitUntil } from '../support/wait-until.ts';
-import { backend, ipvsadmLines, NODE, run, service, useKernel } from './adapter-rig.ts';
+import {
+  backend,
+  ipvsadmLines,
+  NODE,
+  readSysctl,
+  run,
+  service,
+  useKernel,
+  writeSysctl,
+} from './adapter-rig.ts';
 
 // The adapter alone, in the network namespace of this process; ipvsadm tells what is there.
 const kernel = useKernel();
@@ -200,7 +209,7 @@ test('sysctls are reported, then set', async () => {
     kernel.sysctls(mode).then((list) => {
       return list.find(({ name }) => name === 'net.ipv4.vs.expire_nodest_conn');
     });
-  run('sysctl', '-w', 'net.ipv4.vs.expire_nodest_conn=0');
+  writeSysctl('net.ipv4.vs.expire_nodest_conn', '0');
   assert.deepEqual(await set('report'), {
     name: 'net.ipv4.vs.expire_nodest_conn',
     value: '0',
@@ -208,5 +217,5 @@ test('sysctls are reported, then set', async () => {
     ok: false,
   });
   assert.equal((await set('set'))?.ok, true);
-  assert.match(run('sysctl', 'net.ipv4.vs.expire_nodest_conn'), /= 1$/m);
+  assert.equal(readSysctl('net.ipv4.vs.expire_nodest_conn'), '1');
 });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 /** A virtual service as the kernel prints it. */
 export interface Service {
   readonly scheduler: string;
-  /** The rest of its line, such as `persistent 12C FFFFFFFF`. */
+  /** The rest of its line, such as `persistent 30000 FFFFFFFF`. */
   readonly flags: string;
   /** By `address:port`. */
   readonly destinations: ReadonlyMap<string, Destination>;
@@ -20,7 +20,7 @@ export interface Destination {
 /** By `tcp address:port`, IPv6 addresses in brackets and in their short form. */
 export type Table = ReadonlyMap<string, Service>;
 
-const SERVICE = /^(TCP|UDP|SCTP)\s+(\S+) (\S+) ?(.*?)\s*$/;
+const SERVICE = /^(TCP|UDP|SCTP)\s+(\S+) (\S+)\s*(.*?)\s*$/;
 const DESTINATION = /^ {2}-> (\S+)\s+(\S+)\s+(\d+)\s+(\d+)\s+(\d+)/;
 
 /**

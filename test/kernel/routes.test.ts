@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openKernel } from '../../src/adapters/kernel/kernel.ts';
 import type { KernelChange } from '../../src/core/ipvs/plan.ts';
-import { INTERFACE, NODE, run, useKernel } from './adapter-rig.ts';
+import { INTERFACE, NODE, run, useKernel, writeSysctl } from './adapter-rig.ts';
 
 // The adapter alone, in the network namespace of this process; ip tells what is there.
 const kernel = useKernel();
@@ -88,8 +88,8 @@ test('IPVS c.15: routes come back after the interface was down, and after it was
 
 test('IPVS c.29: without IPv6 the routes of IPv4 are made', async (t) => {
   const setting = `net.ipv6.conf.${INTERFACE}.disable_ipv6`;
-  t.after(() => run('sysctl', '-w', `${setting}=0`));
-  run('sysctl', '-w', `${setting}=1`);
+  t.after(() => writeSysctl(setting, '0'));
+  writeSysctl(setting, '1');
   const failures = await apply(setRoute('fd00:208::26:1'), setRoute('10.208.26.1'));
   assert.match(failures.join('\n'), /^set-route EACCES IPv6 is disabled/);
   assert.equal(await observedSource('10.208.26.1'), NODE.ipv4);

@@ -170,10 +170,14 @@ export interface ServingCli {
   ready(): Promise<void>;
 }
 
-/** Listeners on loopback at ports that the system chooses, for native configuration. */
+/**
+ * For native configuration: listeners on loopback at ports that the system chooses, and the kernel
+ * of this machine left alone, which root could change.
+ */
 export const ANY_PORT = {
   dns: { listen: ['127.0.0.1:0'] },
   http: { listen: '127.0.0.1:0' },
+  kernel: { enabled: false },
 } as const;
 
 /** Starts `hoplite serve` with a file that holds `config`, and waits until it listens. */

@@ -136,9 +136,16 @@ sleep 60
 }
 
 function nativeScript(run: GuestRun): string {
-  return `${setUp(run, '/dev/fd/3')}
+  return `${setUp(run, '/run/events')}
+# What we have for the events is a socket, which cannot be opened by a name.
+mkfifo /run/events
+cat /run/events >&3 &
 run
-printf '{"kind":"exit","status":%s}\\n' $? >&3
+status=$?
+# Should it have ended before it opened that: the reader would wait for ever.
+: <> /run/events
+wait
+printf '{"kind":"exit","status":%s}\\n' $status >&3
 `;
 }
 

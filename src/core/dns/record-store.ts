@@ -167,13 +167,14 @@ export class RecordStore implements RecordSink {
   #moved(node: number, from: number, to: number): number {
     const head = this.nameLength[node]! - this.nameLength[from]!;
     const size = this.nameLength[to]!;
+    const { names } = this;
     const bytes = this.#movedName;
     if (head + size > NAME_BYTES_MAX) {
       this.#onDefect(readOwnerName(this.names, this.nameAt[node]!), 'too-long');
       return -1;
     }
-    for (let i = 0, at = this.nameAt[node]!; i < head; i++) bytes[i] = this.names[at + i]!;
-    for (let i = 0, at = this.nameAt[to]!; i < size; i++) bytes[head + i] = this.names[at + i]!;
+    for (let i = 0, at = this.nameAt[node]!; i < head; i++) bytes[i] = names[at + i]!;
+    for (let i = 0, at = this.nameAt[to]!; i < size; i++) bytes[head + i] = names[at + i]!;
     return this.#intern(bytes, 0, head + size, hashWireName(bytes, 0, head + size) | 0);
   }
 
@@ -212,12 +213,14 @@ export class RecordStore implements RecordSink {
       larger.set(this.names);
       this.names = larger;
     }
-    for (let i = 0; i < length; i++) this.names[this.#namesEnd + i] = bytes[at + i]!;
-    this.nameAt[node] = this.#namesEnd;
+    const names = this.names;
+    const end = this.#namesEnd;
+    for (let i = 0; i < length; i++) names[end + i] = bytes[at + i]!;
+    this.nameAt[node] = end;
     this.nameLength[node] = length;
     this.hash[node] = hash;
     this.firstRecord[node] = NO_RECORD;
-    this.#namesEnd += length;
+    this.#namesEnd = end + length;
     if (2 * this.nodeCount > this.#nodeSlots.length) {
       this.#growNodeSlots();
       slot = this.#nodeSlot(hash, this.names, this.nameAt[node], length);
@@ -227,14 +230,17 @@ export class RecordStore implements RecordSink {
   }
 
   #nodeSlot(hash: number, bytes: Uint8Array, at: number, length: number): number {
-    const mask = this.#nodeSlots.length - 1;
+    const slots = this.#nodeSlots;
+    const hashes = this.hash;
+    const mask = slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const node = this.#nodeSlots[slot]! - 1;
+      const node = slots[slot]! - 1;
       if (node < 0) return slot;
-      if (this.hash[node] !== hash || this.nameLength[node] !== length) continue;
+      if (hashes[node] !== hash || this.nameLength[node] !== length) continue;
+      const names = this.names;
       const stored = this.nameAt[node]!;
       let i = 0;
-      while (i < length && this.names[stored + i] === bytes[at + i]) i++;
+      while (i < length && names[stored + i] === bytes[at + i]) i++;
       if (i === length) return slot;
     }
   }

@@ -1,6 +1,7 @@
 import { asArray, asObject, isAbsent } from '../base/json.ts';
 import type { RejectionList } from '../base/rejection.ts';
 import { parsePortLabels } from './parse-labels.ts';
+import { append } from './short-list.ts';
 import type { Discovery, DiscoveryPort } from './snapshot.ts';
 
 export interface ParsedDiscovery {
@@ -47,16 +48,16 @@ function parseDiscoveryPorts(
 ): readonly DiscoveryPort[] {
   const entries = asArray(value);
   if (entries === null || entries.length === 0) return NONE;
-  const ports: DiscoveryPort[] = [];
+  let ports: DiscoveryPort[] | null = null;
   const count = Math.min(entries.length, DISCOVERY_PORTS_MAX);
   for (let i = 0; i < count; i++) {
     const port = parseDiscoveryPort(entries[i], i, `${path}.ports.ports[${i}]`, rejections);
-    if (port !== null) ports.push(port);
+    if (port !== null) ports = append(ports, port);
   }
   if (entries.length > count) {
     rejections.add(`${path}.ports.ports[${count}]`, 'too-many-ports', entries.length);
   }
-  return ports;
+  return ports ?? NONE;
 }
 
 function parseDiscoveryPort(

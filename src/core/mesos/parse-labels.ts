@@ -1,5 +1,6 @@
 import { asArray, asObject, isAbsent } from '../base/json.ts';
 import type { RejectionList } from '../base/rejection.ts';
+import { append } from './short-list.ts';
 import type { DiscoveryPort, PortLabel, VipPortLabel } from './snapshot.ts';
 
 /** Labels that are read of one port or task; each may become a virtual service in the kernel. */
@@ -43,7 +44,7 @@ export function parsePortLabels(
       scope = given;
     } else if (key.startsWith('VIP') || key.startsWith('vip') || key.startsWith('HOPLITE_')) {
       const defect = labelDefect(key, label['value'], kept);
-      if (defect === null) (kept ??= []).push({ key, value: label['value'] as string });
+      if (defect === null) kept = append(kept, { key, value: label['value'] as string });
       else rejections.add(`${path}.labels.labels[${i}]`, defect, label);
     }
   }
@@ -68,7 +69,7 @@ export function parseVipPortLabels(
     if (key.slice(0, VIP_PORT.length).toLowerCase() !== VIP_PORT) continue;
     const index = key.slice(VIP_PORT.length);
     const defect = labelDefect(key, label['value'], kept);
-    if (defect === null) (kept ??= []).push({ index, value: label['value'] as string });
+    if (defect === null) kept = append(kept, { index, value: label['value'] as string });
     else rejections.add(`${path}.labels[${i}]`, defect, label);
   }
   return kept ?? NONE;

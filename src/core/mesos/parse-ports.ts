@@ -1,3 +1,5 @@
+import { append } from './short-list.ts';
+
 /**
  * Ports of one task. The Mesos text form is compact, so a short hostile value could name 65,536
  * ports for each of many tasks; no real task asks for more than this.
@@ -21,7 +23,7 @@ export function parsePorts(text: string): ParsedPorts {
   if (!text.startsWith('[') || !text.endsWith(']')) {
     return { ports: [], rejected: [{ code: 'ports-malformed', value: text }] };
   }
-  const ports: number[] = [];
+  let ports: number[] | null = null;
   const rejected: { code: string; value: string }[] = [];
   for (const part of text.slice(1, -1).split(',')) {
     const range = /^\s*(\d{1,10})-(\d{1,10})\s*$/.exec(part);
@@ -30,14 +32,14 @@ export function parsePorts(text: string): ParsedPorts {
     else if (to > 65_535 || from > 65_535) {
       rejected.push({ code: 'port-out-of-range', value: part.trim() });
     } else {
-      for (let port = from; port <= to && ports.length < PORTS_PER_TASK_MAX; port++) {
-        ports.push(port);
-      }
-      if (to >= from && ports.length >= PORTS_PER_TASK_MAX && ports.at(-1) !== to) {
+      const room = PORTS_PER_TASK_MAX - (ports?.length ?? 0);
+      const last = Math.min(to, from + room - 1);
+      for (let port = from; port <= last; port++) ports = append(ports, port);
+      if (last < to) {
         rejected.push({ code: 'too-many-ports', value: part.trim() });
         break;
       }
     }
   }
-  return { ports, rejected };
+  return { ports: ports ?? [], rejected };
 }

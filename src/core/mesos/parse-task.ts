@@ -4,6 +4,7 @@ import type { RejectionList } from '../base/rejection.ts';
 import { parseDiscovery } from './parse-discovery.ts';
 import { parseVipPortLabels } from './parse-labels.ts';
 import { parsePorts } from './parse-ports.ts';
+import { append } from './short-list.ts';
 import type { PortMapping, Task, TaskNetwork } from './snapshot.ts';
 
 /** Parses address texts once: 100,000 tasks share a few thousand addresses. */
@@ -119,7 +120,7 @@ function networkAddresses(
   path: string,
   rejections: RejectionList,
 ): readonly IpAddress[] {
-  const found: IpAddress[] = [];
+  let found = null as IpAddress[] | null;
   for (const value of infos) {
     const info = asObject(value);
     const list = asArray(info?.['ip_addresses']) ?? NONE;
@@ -129,10 +130,12 @@ function networkAddresses(
       if (isAbsent(text)) continue;
       const address = addresses.parse(text);
       if (address === null) rejections.add(`${path}.statuses`, 'address-malformed', text);
-      else if (!found.some((known) => known.text === address.text)) found.push(address);
+      else if (found?.some((known) => known.text === address.text) !== true) {
+        found = append(found, address);
+      }
     }
   }
-  return found.length > 0 ? found : NONE;
+  return found ?? NONE;
 }
 
 /** Status labels are a list in every version of `/state`. */

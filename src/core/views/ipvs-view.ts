@@ -64,11 +64,18 @@ function serviceAt(
 }
 
 function destinationOf(backend: Backend, localAddresses: ReadonlySet<string>): Destination {
-  const { onAgent, forwarding, weight, upperThreshold, lowerThreshold } = backend;
-  const isHere =
-    onAgent?.address.family === backend.address.family && localAddresses.has(backend.address.text);
-  const { address, port } = isHere ? onAgent : backend;
+  const { forwarding, weight, upperThreshold, lowerThreshold } = backend;
+  const { address, port } = placeOf(backend, localAddresses);
   return { address: address.text, port, forwarding, weight, upperThreshold, lowerThreshold };
+}
+
+function placeOf(
+  backend: Backend,
+  localAddresses: ReadonlySet<string>,
+): { readonly address: IpAddress; readonly port: number } {
+  const { onAgent, address } = backend;
+  const isHere = onAgent?.address.family === address.family && localAddresses.has(address.text);
+  return isHere ? onAgent : backend;
 }
 
 function settingsOf(settings: ServiceSettings): ServiceSettings {
@@ -76,27 +83,49 @@ function settingsOf(settings: ServiceSettings): ServiceSettings {
   return { scheduler, schedulerFlags, persistenceSeconds };
 }
 
-/** What changed since `previous`, the memory of the call before; empty: everything is new. */
-export function diffDesired(
+/**
+ * What changed since `previous`, the memory of the call before, in the services that
+ * `desiredServices` would give; empty: everything is new. Runs for every service of every
+ * generation, so objects are made only of what changed.
+ */
+export function desiredDifference(
   previous: ReadonlyMap<string, string>,
-  next: ReadonlyMap<string, VirtualService>,
+  vips: VipTable,
+  localAddresses: ReadonlySet<string>,
 ): DesiredDifference {
   const services: ListedService[] = [];
   const memory = new Map<string, string>();
-  for (const [key, service] of next) {
-    const listed = listService(service);
-    const text = JSON.stringify(listed);
-    memory.set(key, text);
-    if (previous.get(key) !== text) services.push(listed);
+  for (const { ipv4, ipv6, ports } of vips.services) {
+    for (const vip of [ipv4, ipv6]) {
+      if (vip === null) continue;
+      for (const port of ports) {
+        const text = signature(vip, port, localAddresses);
+        if (text === '') continue;
+        const key = serviceKey({ protocol: port.protocol, address: vip.text, port: port.port });
+        memory.set(key, text);
+        if (previous.get(key) !== text) services.push(listed(serviceAt(vip, port, localAddresses)));
+      }
+    }
   }
-  const removed = [...previous.keys()].filter((key) => !next.has(key));
+  const removed = [...previous.keys()].filter((key) => !memory.has(key));
   return { services, removed, memory };
 }
 
-/** Destinations sorted by key, so that an order that changed is no change. */
-function listService(service: VirtualService): ListedService {
-  const { protocol, address, port } = service;
-  const sorted = [...service.destinations].sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
-  const destinations = sorted.map(([, destination]) => destination);
-  return { protocol, address, port, ...settingsOf(service), destinations };
+function listed(service: VirtualService): ListedService {
+  return { ...service, destinations: [...service.destinations.values()] };
+}
+
+/** Text that two services share if they are the same; '' for one without destinations. */
+function signature(vip: IpAddress, port: VipPort, localAddresses: ReadonlySet<string>): string {
+  let text = '';
+  for (const backend of port.backends) {
+    if (backend.address.family !== vip.family) continue;
+    const { forwarding, weight, upperThreshold, lowerThreshold } = backend;
+    const place = placeOf(backend, localAddresses);
+    text +=
+      `;${place.address.text} ${place.port} ${forwarding} ${weight} ` +
+      `${upperThreshold} ${lowerThreshold}`;
+  }
+  if (text === '') return '';
+  return `${port.scheduler} ${port.schedulerFlags} ${port.persistenceSeconds}${text}`;
 }

@@ -4,25 +4,37 @@ import type { CatalogTask } from '../catalog/catalog.ts';
 import { label } from '../catalog/labels.ts';
 import type { NamesConfig } from '../config/config.ts';
 import { LABEL_BYTES_MAX } from '../dns/constants.ts';
+import type { OwnerName } from '../dns/name.ts';
 import type { RecordSink } from '../dns/zone.ts';
 import type { StandIns } from './vip-records.ts';
 
+/** What names of a framework's tasks end in, from the dot behind their label on. */
+export interface TaskTails {
+  /** Sanitised framework name. */
+  readonly framework: string;
+  readonly own: string;
+  readonly onAgent: string;
+}
+
+/** `framework` is sanitised, `domain` ends in a dot. */
+export function taskTails(framework: string, domain: OwnerName): TaskTails {
+  // `join` makes one flat text; parts put together otherwise are walked for every name.
+  const own = ['', framework, domain].join('.');
+  return { framework, own, onAgent: ['', framework, 'slave', domain].join('.') };
+}
+
 /**
- * Makes every record of a task in Mesos-DNS' order (records/generator.go, taskContextRecord).
- * `framework` is the sanitised framework name, `domain` ends in a dot. A plain name in `standIns`
- * gets no address: a VIP has it.
+ * Makes every record of a task in Mesos-DNS' order (records/generator.go, taskContextRecord). A
+ * plain name in `standIns` gets no address: a VIP has it.
  */
 export function taskRecords(
   entry: CatalogTask,
-  framework: string,
-  domain: string,
+  { framework, own, onAgent }: TaskTails,
   config: NamesConfig,
   standIns: StandIns,
   sink: RecordSink,
 ): void {
   for (const text of entry.labels) {
-    const own = `.${framework}.${domain}`;
-    const onAgent = `.${framework}.slave.${domain}`;
     const canonical = canonicalLabel(text, entry.suffix);
     const isPlain = standIns.size === 0 || !standIns.has(`${text}.${framework}`);
     addressRecords(entry, text, canonical, own, onAgent, isPlain, sink);

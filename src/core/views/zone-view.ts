@@ -13,9 +13,9 @@ import {
   listenerRecords,
   masterRecords,
 } from './cluster-records.ts';
-import { locationRecords } from './location-records.ts';
+import { locationRecords, locationTails } from './location-records.ts';
 import { type ServedZones, servedZones } from './served-zones.ts';
-import { taskRecords } from './task-records.ts';
+import { taskRecords, taskTails } from './task-records.ts';
 import { programmedAddresses, type ProgrammedVips, standIns, vipRecords } from './vip-records.ts';
 
 /** The part of the configuration that decides which records there are. */
@@ -96,13 +96,14 @@ export function emitRecords(
   from: (path: string, task: CatalogTask | null) => void,
 ): void {
   const { catalog, vips, programmed } = named;
+  const { names } = settings;
   const { domain, reverse } = zonesOf(settings);
   const cluster: ClusterNames = {
     domain,
     nameServer: settings.dns.soa.mname,
     listenerAddresses: settings.listenerAddresses,
     masters: settings.masters,
-    names: settings.names,
+    names,
   };
   for (const framework of catalog.frameworks) {
     from(framework.framework.path, null);
@@ -118,10 +119,12 @@ export function emitRecords(
   for (const framework of catalog.frameworks) {
     // D14: names of tasks would have an empty label.
     if (framework.name === '') continue;
+    const tails = taskTails(framework.name, domain);
+    const locations = names.locations ? locationTails(framework.name, domain) : null;
     for (const task of framework.tasks) {
       from(task.task.path, task);
-      taskRecords(task, framework.name, domain, settings.names, replaced, sink);
-      if (settings.names.locations) locationRecords(task, framework.name, domain, sink);
+      taskRecords(task, tails, names, replaced, sink);
+      if (locations !== null) locationRecords(task, locations, sink);
     }
   }
   for (const service of vips.services) {

@@ -1,6 +1,6 @@
 import { parseIpAddress } from '../../core/base/address.ts';
 import type { Generation } from '../../core/generation.ts';
-import { desiredServices, diffDesired } from '../../core/views/ipvs-view.ts';
+import { desiredDifference } from '../../core/views/ipvs-view.ts';
 import type { DesiredUpdate } from './kernel-protocol.ts';
 
 const encoder = new TextEncoder();
@@ -30,8 +30,8 @@ export class DesiredUpdates {
     nodeAddresses: readonly string[],
     isWhole: boolean,
   ): Uint8Array<ArrayBuffer> | null {
-    const wanted = desiredServices(vips, new Set(nodeAddresses));
-    const { services, removed, memory } = diffDesired(this.#memory, wanted);
+    const local = new Set(nodeAddresses);
+    const { services, removed, memory } = desiredDifference(this.#memory, vips, local);
     this.#memory = memory;
     // A master that has just taken over knows the tasks of those agents alone that are back, and a
     // cluster without agents is more likely forgotten than gone.

@@ -1,9 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { type Backoff, backoffMs } from '../../core/base/backoff.ts';
 import { DaemonError } from '../../core/base/daemon-error.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { Clock, KernelStatus, Log } from '../../core/ports.ts';
+import { forkKernelChild, type KernelChild, type StartKernelChild } from './kernel-child.ts';
 import type { KernelReply, KernelRequest, KernelSettings } from './kernel-protocol.ts';
+
+export type { StartKernelChild };
 
 type KernelReport = Extract<KernelReply, { kind: 'report' }>;
 type KernelView = Extract<KernelRequest, { kind: 'view' }>['view'];
@@ -17,8 +19,8 @@ export interface KernelProcessParts {
   readonly onReport: (report: KernelReport) => void;
   /** JSON of a whole `DesiredUpdate`; null: there is none yet, the next update is whole. */
   readonly requestWhole: () => Promise<Uint8Array | null>;
-  /** File that is run; tests have others. */
-  readonly entry?: URL;
+  /** Forks it when absent, with the rights of this process. */
+  readonly startChild?: StartKernelChild | undefined;
 }
 
 interface Pending {
@@ -64,7 +66,9 @@ const NOTHING_YET: Omit<KernelStatus, 'restarts'> = {
 export class KernelProcess {
   readonly #parts: KernelProcessParts;
   #settings: KernelSettings;
-  #child: ChildProcess | null = null;
+  #child: KernelChild | null = null;
+  /** Resolves when the process that was started last is gone. */
+  #childEnd: Promise<void> = Promise.resolve();
   #status: Omit<KernelStatus, 'restarts'> = NOTHING_YET;
   #restarts = 0;
   /** Ends in a row, each soon after its start. */
@@ -135,49 +139,41 @@ export class KernelProcess {
     this.#cancelRestart();
     this.#cancelAsk();
     this.#failPending('the daemon stops');
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    await new Promise<void>((resolve) => {
-      const cancel = this.#parts.clock.after(CLOSE_GRACE_MS, () => child.kill('SIGKILL'));
-      child.once('exit', () => {
-        cancel();
-        resolve();
-      });
-      if (child.connected) child.disconnect();
-      else child.kill('SIGTERM');
-    });
+    if (child === null) return;
+    const cancel = this.#parts.clock.after(CLOSE_GRACE_MS, () => child.kill());
+    child.close();
+    await this.#childEnd;
+    cancel();
   }
 
   #start(): void {
-    const child = this.#fork();
+    const child = this.#startChild();
     if (child === null) return;
     this.#child = child;
     this.#startedAt = this.#parts.clock.monotonic();
     this.#unread = 0;
     this.#isChoked = false;
-    child.on('message', (reply: KernelReply) => {
-      if (this.#child === child) this.#hear(reply);
-    });
-    child.once('exit', (code, signal) => {
-      this.#onEnd(child, signal === null ? `exit code ${String(code)}` : `signal ${signal}`);
-    });
-    child.on('error', (error) => {
-      // Without a process there is no `exit`; else it follows, and says more.
-      if (child.pid === undefined) this.#onEnd(child, error.message);
-    });
     this.#send({ kind: 'configure', settings: this.#settings });
     this.#needsWhole = true;
     // Not within the constructor: the caller is not ready to be asked.
     queueMicrotask(() => void this.#askForWhole());
   }
 
-  #fork(): ChildProcess | null {
+  #startChild(): KernelChild | null {
+    const start = this.#parts.startChild ?? forkKernelChild;
+    let ended: () => void = () => undefined;
     try {
-      return fork(this.#parts.entry ?? new URL('./kernel-entry.js', import.meta.url), {
-        serialization: 'advanced',
-        // The daemon's own flags, such as an inspector's port, are not for it.
-        execArgv: [],
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      const child = start({
+        onReply: (reply) => {
+          if (this.#child === child) this.#hear(reply);
+        },
+        onEnd: (why) => {
+          ended();
+          this.#onEnd(child, why);
+        },
       });
+      this.#childEnd = new Promise((resolve) => (ended = resolve));
+      return child;
     } catch (error) {
       // For want of memory: names must not suffer from it.
       this.#onEnd(null, error instanceof Error ? error.message : String(error));
@@ -185,7 +181,7 @@ export class KernelProcess {
     }
   }
 
-  #onEnd(child: ChildProcess | null, why: string): void {
+  #onEnd(child: KernelChild | null, why: string): void {
     if (this.#child !== child || this.#closed !== null) return;
     const { clock, random, log, onReport } = this.#parts;
     this.#child = null;
@@ -218,8 +214,8 @@ export class KernelProcess {
 
   #send(request: KernelRequest): void {
     const child = this.#child;
-    // What is not sent now comes with the next process, or with the whole update.
-    if (child?.connected !== true) return;
+    // The next process is told everything.
+    if (child === null) return;
     this.#unread++;
     const goesOn = child.send(request, () => {
       if (this.#child === child && --this.#unread === 0) this.#unchoke();

@@ -36,7 +36,7 @@ test('of a filtered member that comes twice the last counts', () => {
   assert.deepEqual(pick('{"a":2,"a":1}', { a: filter }), { a: 1 });
 });
 
-test('a word is read as any value is', () => {
+test('words are read like all other values', () => {
   const value = fc.oneof(
     fc.constantFrom('TASK_RUNNING', 'TASK_KILLING', '', 'a', 'é', '\u0000', '"', '\\'),
     fc.string({ unit: 'binary' }),

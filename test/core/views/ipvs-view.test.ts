@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assert as check } from '../../../src/core/base/assert.ts';
 import { type IpAddress, parseIpAddress } from '../../../src/core/base/address.ts';
-import { desiredServices, diffDesired } from '../../../src/core/views/ipvs-view.ts';
+import { desiredDifference, desiredServices } from '../../../src/core/views/ipvs-view.ts';
 import type { Backend, VipPort, VipService, VipTable } from '../../../src/core/vip/vip-table.ts';
 
 const NOWHERE: ReadonlySet<string> = new Set();
@@ -140,30 +140,49 @@ test('two backends that are one place here get connections if either should', ()
 test('only services that changed travel', () => {
   const other = vipPort([backend('10.0.0.1', 3)], { port: 443 });
   const gone = vipPort([backend('10.0.0.1', 4)], { port: 8080 });
-  const before = desiredServices(vips([vipPort([backend('10.0.0.1', 1)]), other, gone]), NOWHERE);
-  const first = diffDesired(new Map(), before);
+  const before = vips([vipPort([backend('10.0.0.1', 1)]), other, gone]);
+  const first = desiredDifference(new Map(), before, NOWHERE);
   assert.deepEqual(
     first.services.map(({ port }) => port),
     [80, 443, 8080],
   );
   assert.deepEqual(first.removed, []);
-  const after = desiredServices(
-    vips([vipPort([backend('10.0.0.1', 1, { weight: 0 })]), other]),
-    NOWHERE,
-  );
-  const second = diffDesired(first.memory, after);
+  const after = vips([vipPort([backend('10.0.0.1', 1, { weight: 0 })]), other]);
+  const second = desiredDifference(first.memory, after, NOWHERE);
   assert.deepEqual(
     second.services.map(({ port, destinations }) => [port, destinations[0]?.weight]),
     [[80, 0]],
   );
   assert.deepEqual(second.removed, ['tcp 10.208.0.1:8080']);
-  const third = diffDesired(second.memory, after);
+  const third = desiredDifference(second.memory, after, NOWHERE);
   assert.deepEqual([third.services, third.removed], [[], []]);
 });
 
-test('another order of backends is no change', () => {
-  const pair = [backend('10.0.0.1', 1), backend('10.0.0.2', 2)];
-  const { memory } = diffDesired(new Map(), desiredServices(vips([vipPort(pair)]), NOWHERE));
-  const turned = desiredServices(vips([vipPort(pair.toReversed())]), NOWHERE);
-  assert.deepEqual(diffDesired(memory, turned).services, []);
-});
+/** One difference each in what a service says. */
+const CHANGES: Readonly<Record<string, VipTable>> = {
+  'a scheduler': vips([vipPort([backend('10.0.0.1', 1)], { scheduler: 'rr' })]),
+  'scheduler flags': vips([vipPort([backend('10.0.0.1', 1)], { schedulerFlags: 8 })]),
+  persistence: vips([vipPort([backend('10.0.0.1', 1)], { persistenceSeconds: 1 })]),
+  'a weight': vips([vipPort([backend('10.0.0.1', 1, { weight: 2 })])]),
+  'a forwarding method': vips([vipPort([backend('10.0.0.1', 1, { forwarding: 'direct' })])]),
+  'an upper threshold': vips([vipPort([backend('10.0.0.1', 1, { upperThreshold: 2 })])]),
+  'a lower threshold': vips([vipPort([backend('10.0.0.1', 1, { lowerThreshold: 2 })])]),
+  'a backend’s port': vips([vipPort([backend('10.0.0.1', 2)])]),
+  'a backend’s address': vips([vipPort([backend('10.0.0.2', 1)])]),
+  'one more backend': vips([vipPort([backend('10.0.0.1', 1), backend('10.0.0.1', 2)])]),
+};
+
+for (const [what, table] of Object.entries(CHANGES)) {
+  test(`${what} is a change that travels`, () => {
+    const before = vips([vipPort([backend('10.0.0.1', 1)])]);
+    const { memory } = desiredDifference(new Map(), before, NOWHERE);
+    const { services } = desiredDifference(memory, table, NOWHERE);
+    assert.deepEqual(
+      services.map(({ destinations, ...service }) => ({
+        ...service,
+        destinations: new Map(destinations.map((one) => [`${one.address}:${one.port}`, one])),
+      })),
+      [...desiredServices(table, NOWHERE).values()],
+    );
+  });
+}

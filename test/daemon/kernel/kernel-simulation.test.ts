@@ -5,7 +5,6 @@ import { type Random, seededRandom } from '../../../src/core/base/random.ts';
 import { changeLine } from '../../../src/core/ipvs/ipvsadm-text.ts';
 import { isOwned, planIpvs } from '../../../src/core/ipvs/plan.ts';
 import type { VirtualService } from '../../../src/core/ipvs/table.ts';
-import { diffDesired } from '../../../src/core/views/ipvs-view.ts';
 import { KernelLoop, type KernelReport } from '../../../src/daemon/kernel/kernel-loop.ts';
 import type { DesiredUpdate } from '../../../src/daemon/kernel/kernel-protocol.ts';
 import { ManualClock } from '../../adapters/manual-clock.ts';
@@ -162,11 +161,16 @@ class Simulation {
   }
 
   #desire(isWhole: boolean): void {
-    const { services, removed, memory } = diffDesired(
-      isWhole ? new Map() : this.#memory,
-      this.#desired,
+    const before = isWhole ? new Map<string, string>() : this.#memory;
+    const listed = [...this.#desired].map(
+      ([key, { destinations, ...service }]) =>
+        [key, { ...service, destinations: [...destinations.values()] }] as const,
     );
-    this.#memory = memory;
+    this.#memory = new Map(listed.map(([key, service]) => [key, JSON.stringify(service)]));
+    const services = listed
+      .filter(([key]) => before.get(key) !== this.#memory.get(key))
+      .map(([, service]) => service);
+    const removed = [...before.keys()].filter((key) => !this.#memory.has(key));
     const update: DesiredUpdate = { isWhole, services, removed, mayRemove: true, towards: MASTER };
     this.#loop.desire(JSON.parse(JSON.stringify(update)) as DesiredUpdate);
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
-import { reload } from '../../src/cli/serve.ts';
+import { reload } from '../../src/cli/run-daemon.ts';
 import type { Log, LogFields } from '../../src/core/ports.ts';
 import { scratchFolder } from '../support/cli-process.ts';
 
