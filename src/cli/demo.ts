@@ -88,10 +88,12 @@ function introduction(daemon: Daemon): string {
     listeners.find((listener) => listener.protocol === protocol)?.port ?? 0;
   return `hoplite demo: a made-up cluster with 5 Marathon apps, real HTTP servers behind their tasks.
 One instance of /shop/search is unhealthy; one of /batch/report comes and goes every 20 s.
+VIPs have names here, but nothing balances them: the demo leaves this machine's kernel alone.
 
 Try, in another terminal:
 
   dig @127.0.0.1 -p ${port('udp')} web.shop.marathon.mesos
+  dig @127.0.0.1 -p ${port('udp')} shopweb.marathon.l4lb.mesos
   curl http://127.0.0.1:${port('http')}/v1/services/_web.shop._tcp.marathon.mesos
   curl http://127.0.0.1:${port('http')}/v1/status
 

@@ -76,10 +76,12 @@ describe('a reload', () => {
       cluster: { masters: ['10.0.0.2'] },
       dns: { listen: ['127.0.0.2:0'], ttlSeconds: 77, enabled: false },
       http: { listen: '127.0.0.2:0', enumeration: false },
+      vip: { enabled: false },
     });
     const { config, fixed } = keepFixedSettings(running, wanted);
-    assert.deepEqual(fixed, ['dns.enabled', 'dns.listen', 'http.listen']);
+    assert.deepEqual(fixed, ['dns.enabled', 'dns.listen', 'http.listen', 'vip.enabled']);
     assert.deepEqual([config.dns.enabled, config.dns.listen], [true, running.dns.listen]);
+    assert.equal(config.vip.enabled, true);
     assert.deepEqual(config.http, { ...running.http, enumeration: false });
     assert.deepEqual(config.cluster, wanted.cluster);
     assert.equal(config.dns.ttlSeconds, 77);

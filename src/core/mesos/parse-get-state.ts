@@ -65,7 +65,8 @@ export function parseGetState(
 
 /**
  * Reads a saved answer of either kind: a master's `/state`, or what `parseGetState` reads, which
- * gets `fallbackLeader`. The body with a `get_state` or `subscribed` is of the second kind.
+ * gets `fallbackLeader`, as does a `/state` without a `leader` (cut by hand, or of a master that does
+ * not lead). The body with a `get_state` or `subscribed` is of the second kind.
  */
 export function parseAnyState(
   body: Uint8Array | string,
@@ -78,7 +79,7 @@ export function parseAnyState(
     if (!getState.member(key, scanner)) state.member(key, scanner);
   });
   if (broken !== null) return err(broken);
-  return getState.hasState ? getState.snapshot(fallbackLeader) : state.snapshot();
+  return getState.hasState ? getState.snapshot(fallbackLeader) : state.snapshot(fallbackLeader);
 }
 
 /** What is known of a framework before its tasks are attached. */

@@ -2,6 +2,7 @@ import { JsonScanError, JsonScanner, type WantedMembers } from '../base/json-sca
 import { asObject, isAbsent } from '../base/json.ts';
 import type { RejectionList } from '../base/rejection.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import type { HostPort } from '../config/config.ts';
 import { parsePid } from './parse-pid.ts';
 import { mentionsVipPort } from './parse-labels.ts';
 import { AddressCache, isKilling, parseTask } from './parse-task.ts';
@@ -52,7 +53,7 @@ export function parseState(
   const broken = scanMembers(body, (key, scanner) => {
     reader.member(key, scanner);
   });
-  return broken === null ? reader.snapshot() : err(broken);
+  return broken === null ? reader.snapshot(null) : err(broken);
 }
 
 /**
@@ -102,13 +103,14 @@ export class StateReader {
     else scanner.skip();
   }
 
-  snapshot(): Result<ClusterSnapshot, string> {
+  /** `fallbackLeader` stands in for a leader that the state does not name. */
+  snapshot(fallbackLeader: HostPort | null): Result<ClusterSnapshot, string> {
     const [agents, frameworks] = [this.#agents, this.#frameworks];
     // S11: an answer that lacks the lists says nothing about the cluster.
     if (agents === null || frameworks === null) {
       return err('the state has no `frameworks` and `slaves` lists');
     }
-    const leader = parsePid(this.#leader);
+    const leader = parsePid(this.#leader) ?? fallbackLeader;
     if (leader === null) return err('the state names no usable `leader`');
     return ok({
       leader,

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { test, type TestContext } from 'node:test';
+import { suite, test, type TestContext } from 'node:test';
 import { DaemonError } from '../../../src/core/base/daemon-error.ts';
+import { forkKernelChild, type StartKernelChild } from '../../../src/daemon/kernel/kernel-child.ts';
 import type { KernelReport } from '../../../src/daemon/kernel/kernel-loop.ts';
 import {
   KernelProcess,
@@ -10,9 +11,11 @@ import {
 } from '../../../src/daemon/kernel/kernel-process.ts';
 import type { KernelReply, KernelSettings } from '../../../src/daemon/kernel/kernel-protocol.ts';
 import { ManualClock } from '../../adapters/manual-clock.ts';
+import { joinKeeper } from '../../support/kept-child.ts';
 import { inTime, waitUntil } from '../../support/wait-until.ts';
 
 const CHILD = new URL('../../support/kernel-child.js', import.meta.url);
+const forkChild: StartKernelChild = (events) => forkKernelChild(events, CHILD);
 const ENTRY = new URL('../../../src/daemon/kernel/kernel-entry.js', import.meta.url);
 
 const settings = (name: string): KernelSettings => ({
@@ -46,7 +49,7 @@ class Running {
       log: { debug: write, info: write, warn: write, error: write },
       onReport: (report) => this.reports.push(report),
       requestWhole: () => Promise.resolve(bytes(`whole ${++this.wholes}`)),
-      entry: CHILD,
+      startChild: forkChild,
       ...parts,
     });
     t.after(() => this.process.close());
@@ -76,137 +79,153 @@ class Running {
   }
 }
 
-test('a kernel process hears its settings first, and then all that should be', async (t) => {
-  const running = new Running(t, 'good');
-  await running.hears('desire whole 1');
-  running.process.desire(bytes('one'));
-  running.process.configure(settings('other'));
-  await running.hears('configure other');
-  assert.deepEqual(running.heard, [
-    'configure good',
-    'desire whole 1',
-    'desire one',
-    'configure other',
-  ]);
-  assert.equal(running.process.status().state, 'synced');
-  assert.equal(running.process.status().restarts, 0);
-  assert.ok(running.reports.every(({ counters }) => counters instanceof Map));
-});
+/** Ways to a kernel process: all that is promised holds for both. */
+const WAYS: Readonly<Record<string, () => StartKernelChild>> = {
+  'forked by the daemon': () => forkChild,
+  'started by the keeper': () => joinKeeper(forkChild),
+};
 
-test('views come back, or fail with the reason of the process', async (t) => {
-  const { process } = new Running(t, 'good');
-  assert.equal(await process.view('ipvs'), '{}');
-  await assert.rejects(
-    process.view('ipvs-plan'),
-    (error) => error instanceof DaemonError && error.code === 'kernel-timeout',
-  );
-});
+for (const [way, startChild] of Object.entries(WAYS)) {
+  suite(way, () => {
+    const start = (
+      t: TestContext,
+      name: string,
+      parts: Partial<KernelProcessParts> = {},
+    ): Running => new Running(t, name, { startChild: startChild(), ...parts });
 
-test('a view of a process that does not answer fails in time, and only so many wait', async (t) => {
-  const { process, clock } = new Running(t, 'good');
-  const views = Array.from({ length: 16 }, () => process.view('ipvs'));
-  await assert.rejects(process.view('ipvs'), failsWith(/too many/));
-  clock.advance(20_000);
-  for (const view of views) await assert.rejects(view, failsWith(/in time/));
-});
+    test('a kernel process hears its settings first, and then all that should be', async (t) => {
+      const running = start(t, 'good');
+      await running.hears('desire whole 1');
+      running.process.desire(bytes('one'));
+      running.process.configure(settings('other'));
+      await running.hears('configure other');
+      assert.deepEqual(running.heard, [
+        'configure good',
+        'desire whole 1',
+        'desire one',
+        'configure other',
+      ]);
+      assert.equal(running.process.status().state, 'synced');
+      assert.equal(running.process.status().restarts, 0);
+      assert.ok(running.reports.every(({ counters }) => counters instanceof Map));
+    });
 
-test('a process that ends starts again, with the newest settings and everything', async (t) => {
-  const running = new Running(t, 'good');
-  await running.hears('desire whole 1');
-  running.process.configure(settings('exits'));
-  await running.endsAgain();
-  const { state, reasons, restarts } = running.process.status();
-  assert.deepEqual({ state, restarts }, { state: 'degraded', restarts: 0 });
-  assert.match(reasons.join(), /exit code 3/);
-  assert.equal(running.reports.at(-1)?.programmed, null, 'the kernel goes on');
-  await assert.rejects(running.process.view('ipvs'), failsWith(/not running/));
-  running.process.desire(bytes('lost'));
-  running.process.configure(settings('better'));
-  running.clock.advance(500);
-  await running.hears('desire whole 2');
-  assert.deepEqual(running.heard.slice(2), ['configure better', 'desire whole 2']);
-  assert.equal(running.process.status().restarts, 1);
-});
+    test('views come back, or fail with the reason of the process', async (t) => {
+      const { process } = start(t, 'good');
+      assert.equal(await process.view('ipvs'), '{}');
+      await assert.rejects(
+        process.view('ipvs-plan'),
+        (error) => error instanceof DaemonError && error.code === 'kernel-timeout',
+      );
+    });
 
-test('a process that keeps ending starts ever more seldom, and soon again if it ran well', async (t) => {
-  const running = new Running(t, 'exits');
-  for (const delayMs of [500, 1_000, 2_000, 4_000]) {
-    await running.endsAgain();
-    running.clock.advance(delayMs - 1);
-    assert.equal(running.clock.pending, 1, `waits for ${delayMs} ms`);
-    if (delayMs === 4_000) running.process.configure(settings('good'));
-    running.clock.advance(1);
-  }
-  await running.hears('configure good');
-  running.clock.advance(60_000);
-  running.process.configure(settings('exits'));
-  await running.endsAgain();
-  running.clock.advance(500);
-  await running.endsAgain();
-  assert.equal(running.process.status().restarts, 5);
-});
+    test('a view of a process that does not answer fails in time, and only so many wait', async (t) => {
+      const { process, clock } = start(t, 'good');
+      const views = Array.from({ length: 16 }, () => process.view('ipvs'));
+      await assert.rejects(process.view('ipvs'), failsWith(/too many/));
+      clock.advance(20_000);
+      for (const view of views) await assert.rejects(view, failsWith(/in time/));
+    });
 
-test('an uncaught error ends the process', async (t) => {
-  const running = new Running(t, 'good');
-  await running.hears('desire whole 1');
-  const view = assert.rejects(
-    (async () => {
-      running.process.configure(settings('throws'));
-      await running.process.view('ipvs');
-    })(),
-    failsWith(/ended \(exit code 1\)/),
-  );
-  await inTime('the view fails', view);
-});
+    test('a process that ends starts again, with the newest settings and everything', async (t) => {
+      const running = start(t, 'good');
+      await running.hears('desire whole 1');
+      running.process.configure(settings('exits'));
+      await running.endsAgain();
+      const { state, reasons, restarts } = running.process.status();
+      assert.deepEqual({ state, restarts }, { state: 'degraded', restarts: 0 });
+      assert.match(reasons.join(), /exit code 3/);
+      assert.equal(running.reports.at(-1)?.programmed, null, 'the kernel goes on');
+      await assert.rejects(running.process.view('ipvs'), failsWith(/not running/));
+      running.process.desire(bytes('lost'));
+      running.process.configure(settings('better'));
+      running.clock.advance(500);
+      await running.hears('desire whole 2');
+      assert.deepEqual(running.heard.slice(2), ['configure better', 'desire whole 2']);
+      assert.equal(running.process.status().restarts, 1);
+    });
 
-test('updates that a process cannot read yet become one whole update', async (t) => {
-  const running = new Running(t, 'sleeps');
-  await running.hears('desire whole 1');
-  const large = new Uint8Array(4_000_000).fill(0x20);
-  running.process.desire(large);
-  for (let i = 0; i < 50; i++) running.process.desire(large);
-  await running.hears('desire whole 2');
-  assert.deepEqual(running.heard, [
-    'configure sleeps',
-    'desire whole 1',
-    'desire 4000000',
-    'desire whole 2',
-  ]);
-});
+    test('a process that keeps ending starts ever more seldom, and soon again if it ran well', async (t) => {
+      const running = start(t, 'exits');
+      for (const delayMs of [500, 1_000, 2_000, 4_000]) {
+        await running.endsAgain();
+        running.clock.advance(delayMs - 1);
+        assert.equal(running.clock.pending, 1, `waits for ${delayMs} ms`);
+        if (delayMs === 4_000) running.process.configure(settings('good'));
+        running.clock.advance(1);
+      }
+      await running.hears('configure good');
+      running.clock.advance(60_000);
+      running.process.configure(settings('exits'));
+      await running.endsAgain();
+      running.clock.advance(500);
+      await running.endsAgain();
+      assert.equal(running.process.status().restarts, 5);
+    });
 
-test('a whole update that cannot be had is asked for again', async (t) => {
-  let asked = 0;
-  const requestWhole = (): Promise<Uint8Array | null> =>
-    ++asked < 3
-      ? Promise.reject(new DaemonError('worker-failed', 'the test wants it'))
-      : Promise.resolve(bytes('late'));
-  const running = new Running(t, 'good', { requestWhole });
-  await running.hears('configure good');
-  await waitUntil('it is tried again', () => {
-    running.clock.advance(1_000);
-    return asked === 3;
+    test('an uncaught error ends the process', async (t) => {
+      const running = start(t, 'good');
+      await running.hears('desire whole 1');
+      const view = assert.rejects(
+        (async () => {
+          running.process.configure(settings('throws'));
+          await running.process.view('ipvs');
+        })(),
+        failsWith(/ended \(exit code 1\)/),
+      );
+      await inTime('the view fails', view);
+    });
+
+    test('updates that a process cannot read yet become one whole update', async (t) => {
+      const running = start(t, 'sleeps');
+      await running.hears('desire whole 1');
+      const large = new Uint8Array(4_000_000).fill(0x20);
+      running.process.desire(large);
+      for (let i = 0; i < 50; i++) running.process.desire(large);
+      await running.hears('desire whole 2');
+      assert.deepEqual(running.heard, [
+        'configure sleeps',
+        'desire whole 1',
+        'desire 4000000',
+        'desire whole 2',
+      ]);
+    });
+
+    test('a whole update that cannot be had is asked for again', async (t) => {
+      let asked = 0;
+      const requestWhole = (): Promise<Uint8Array | null> =>
+        ++asked < 3
+          ? Promise.reject(new DaemonError('worker-failed', 'the test wants it'))
+          : Promise.resolve(bytes('late'));
+      const running = start(t, 'good', { requestWhole });
+      await running.hears('configure good');
+      await waitUntil('it is tried again', () => {
+        running.clock.advance(1_000);
+        return asked === 3;
+      });
+      await running.hears('desire late');
+    });
+
+    test('before there is anything to hold, a process is told nothing', async (t) => {
+      const running = start(t, 'good', { requestWhole: () => Promise.resolve(null) });
+      await running.hears('configure good');
+      running.process.desire(bytes('first'));
+      await running.hears('desire first');
+      assert.deepEqual(running.heard, ['configure good', 'desire first']);
+    });
+
+    test('after its close there is no process and no timer', async (t) => {
+      const running = start(t, 'good');
+      await running.hears('desire whole 1');
+      const view = assert.rejects(running.process.view('ipvs'), failsWith(/stops/));
+      await inTime('it closes', running.process.close());
+      await view;
+      assert.equal(running.clock.pending, 0);
+      assert.equal(running.ends, 0);
+      await running.process.close();
+    });
   });
-  await running.hears('desire late');
-});
-
-test('before there is anything to hold, a process is told nothing', async (t) => {
-  const running = new Running(t, 'good', { requestWhole: () => Promise.resolve(null) });
-  await running.hears('configure good');
-  running.process.desire(bytes('first'));
-  await running.hears('desire first');
-  assert.deepEqual(running.heard, ['configure good', 'desire first']);
-});
-
-test('after its close there is no process and no timer', async (t) => {
-  const running = new Running(t, 'good');
-  await running.hears('desire whole 1');
-  const view = assert.rejects(running.process.view('ipvs'), failsWith(/stops/));
-  await inTime('it closes', running.process.close());
-  await view;
-  assert.equal(running.clock.pending, 0);
-  assert.equal(running.ends, 0);
-  await running.process.close();
-});
+}
 
 test('the real process ends with its daemon, and not by an interrupt', async (t) => {
   const child = fork(ENTRY, {
