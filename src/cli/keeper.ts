@@ -39,6 +39,8 @@ export function runKeeper(
   [command, ...words]: readonly [string, ...string[]],
   args: readonly string[],
 ): Promise<never> {
+  // Would open a debugger, through which the daemon could use our rights.
+  process.on('SIGUSR1', () => undefined);
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const daemon = spawn(command, [...words, process.execPath, ...process.execArgv, main, ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],

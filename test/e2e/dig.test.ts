@@ -90,6 +90,57 @@ suite('dig', { skip: missingTools('dig') }, () => {
     assert.deepEqual(ns.additional, ['ns1.mesos. 60 IN A 127.0.0.1']);
   });
 
+  test('a VIP has A, SRV with its address, and PTR, below both domains', async () => {
+    for (const domain of ['mesos', 'thisdcos.directory']) {
+      const name = `shopweb.marathon.l4lb.${domain}`;
+      const vip = await dig(server, name);
+      assert.equal(vip.flags, 'qr aa rd ra');
+      assert.deepEqual(vip.answer, [`${name}. 60 IN A 10.221.135.244`]);
+      const service = await dig(server, `_shopweb._tcp.marathon.l4lb.${domain}`, 'SRV');
+      assert.deepEqual(service.answer, [
+        `_shopweb._tcp.marathon.l4lb.${domain}. 60 IN SRV 0 1 80 ${name}.`,
+      ]);
+      assert.deepEqual(service.additional, vip.answer);
+    }
+    const reverse = await dig(server, '-x', '10.221.135.244');
+    assert.match(reverse.flags, /\baa\b/);
+    assert.deepEqual(reverse.answer, [
+      '244.135.221.10.in-addr.arpa. 60 IN PTR shopweb.marathon.l4lb.mesos.',
+    ]);
+  });
+
+  for (const [name, apex] of [
+    ['nobody.marathon.l4lb.thisdcos.directory', 'l4lb.thisdcos.directory'],
+    ['nobody.marathon.agentip.dcos.thisdcos.directory', 'dcos.thisdcos.directory'],
+    ['1.135.221.10.in-addr.arpa', '221.10.in-addr.arpa'],
+  ] as const) {
+    test(`${apex} is a zone of its own, which says that ${name} does not exist`, async () => {
+      const { status, flags, authority } = await dig(server, name, 'ANY', '+notcp');
+      assert.deepEqual([status, /\baa\b/.test(flags)], ['NXDOMAIN', true]);
+      assert.match(authority[0] ?? '', new RegExp(`^${apex}. 30 IN SOA `.replaceAll('.', '\\.')));
+    });
+  }
+
+  test('the rest of an alias domain, and reverse names outside the pool, are forwarded', async () => {
+    for (const name of ['www.thisdcos.directory', '1.0.0.10.in-addr.arpa']) {
+      const { status, flags } = await dig(server, name);
+      assert.deepEqual([status, /\baa\b/.test(flags)], ['NXDOMAIN', false]);
+    }
+  });
+
+  test('location names of a task tell its agent and its own addresses', async () => {
+    for (const [location, address] of [
+      ['agentip', '10.0.1.1'],
+      ['containerip', '9.0.1.5'],
+      ['autoip', '9.0.1.5'],
+    ] as const) {
+      for (const domain of ['mesos', 'thisdcos.directory']) {
+        const name = `dual.marathon.${location}.dcos.${domain}`;
+        assert.deepEqual((await dig(server, name)).answer, [`${name}. 60 IN A ${address}`]);
+      }
+    }
+  });
+
   test('the question comes back in the case of its letters, and the owner with it', async () => {
     const reply = await dig(server, 'WeB.sHoP.maraTHON.Mesos');
     assert.equal(reply.question, 'WeB.sHoP.maraTHON.Mesos. IN A');

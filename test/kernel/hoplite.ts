@@ -3,7 +3,7 @@ import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
 import type { Status } from '../../src/core/ports.ts';
 import type { Cleanup } from '../support/cleanup.ts';
-import { CLI, type Finished, LongProcess, runProgram } from '../support/cli-process.ts';
+import { CLI, type Exit, type Finished, LongProcess, runProgram } from '../support/cli-process.ts';
 import type { Cluster, ClusterNode } from './cluster.ts';
 import { eventually } from './eventually.ts';
 import type { Table } from './ipvs-table.ts';
@@ -34,6 +34,7 @@ export class Hoplite {
   readonly node: ClusterNode;
   readonly process: LongProcess;
   readonly #configFile: string;
+  #exit: Exit | null = null;
   readonly #resolver = new Resolver({ timeout: 2_000, tries: 2 });
 
   private constructor(node: ClusterNode, process: LongProcess, configFile: string) {
@@ -41,6 +42,7 @@ export class Hoplite {
     this.process = process;
     this.#configFile = configFile;
     this.#resolver.setServers([node.address]);
+    void process.exited.then((exit) => (this.#exit = exit));
   }
 
   /** Starts it; by default waits until it serves a generation and the kernel holds it. */
@@ -89,12 +91,10 @@ export class Hoplite {
   /** Waits for a status. */
   reports(what: string, look: (status: Status) => boolean): Promise<Status> {
     let last: Status | null = null;
-    let exited = false;
-    void this.process.exited.then(() => (exited = true));
     return eventually(
       what,
       async () => {
-        if (exited) throw new Error(`the daemon has ended\n${this.#output()}`);
+        if (this.#exit !== null) throw new Error(`the daemon has ended\n${this.#output()}`);
         last = await this.status().catch(() => null);
         return last !== null && look(last) ? last : null;
       },
@@ -169,18 +169,27 @@ export class Hoplite {
     );
   }
 
-  /** Ends it, and returns when it and its processes are gone. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    const kernel = this.kernelProcess();
-    this.process.signal(signal);
+  /**
+   * Ends it by a signal to one of its processes, by default the one that was started, and returns
+   * when all of them are gone.
+   */
+  async stop(signal: NodeJS.Signals = 'SIGTERM', pid: number = this.process.pid): Promise<void> {
+    const all = descendants(this.process.pid);
+    process.kill(pid, signal);
     await this.process.end();
-    if (kernel === null) return;
-    await eventually('the end of the kernel process', () => !isAlive(kernel));
+    await eventually('the end of all processes', () => !all.some((one) => isAlive(one)));
   }
 
-  /** Process id of its child, the only one it has; null if there is none. */
+  /** Process id of what programs the kernel; null if there is none. */
   kernelProcess(): number | null {
-    return childOf(this.process.pid);
+    const isKernel = (pid: number): boolean => commandLine(pid).includes('kernel-entry.js');
+    return descendants(this.process.pid).find(isKernel) ?? null;
+  }
+
+  /** Process id of what answers: another than the one that was started, if that has more rights. */
+  daemonProcess(): number {
+    const isDaemon = (pid: number): boolean => commandLine(pid).includes(' serve ');
+    return descendants(this.process.pid).findLast(isDaemon) ?? this.process.pid;
   }
 
   /** Runs another command with the same configuration on the node. */
@@ -196,7 +205,8 @@ export class Hoplite {
   }
 
   #output(): string {
-    return (this.process.stdout + this.process.stderr).slice(-4_000);
+    const end = this.#exit === null ? '' : `ended: ${JSON.stringify(this.#exit)}\n`;
+    return end + (this.process.stdout + this.process.stderr).slice(-4_000);
   }
 }
 
@@ -209,15 +219,26 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function childOf(parent: number): number | null {
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    // It has ended meanwhile.
+    return '';
+  }
+}
+
+/** A process' children and theirs, parents first. */
+function descendants(pid: number): number[] {
+  const parent = new RegExp(`^PPid:\\s+${pid}$`, 'm');
+  const children = readdirSync('/proc').filter((name) => {
+    if (!/^\d+$/.test(name)) return false;
     try {
-      const status = readFileSync(`/proc/${name}/status`, 'utf8');
-      if (new RegExp(`^PPid:\\s+${parent}$`, 'm').test(status)) return Number(name);
+      return parent.test(readFileSync(`/proc/${name}/status`, 'utf8'));
     } catch {
       // It has ended meanwhile.
+      return false;
     }
-  }
-  return null;
+  });
+  return children.flatMap((name) => [Number(name), ...descendants(Number(name))]);
 }

@@ -84,6 +84,14 @@ test('IPVS c.1: traffic goes on over a restart, which changes nothing in the ker
 
 test('IPVS c.1: kill -9 of the daemon fails no request, and it adopts what it finds', async () => {
   const traffic = await startTraffic('killed', 8202);
+  await hoplite.stop('SIGKILL', hoplite.daemonProcess());
+  hoplite = await Hoplite.start(shared, cluster, 1);
+  await assertNothingToDo();
+  await assertUnharmed(traffic);
+});
+
+test('kill -9 of the process that was started ends all others, and traffic goes on', async () => {
+  const traffic = await startTraffic('keeper', 8208);
   await hoplite.stop('SIGKILL');
   hoplite = await Hoplite.start(shared, cluster, 1);
   await assertNothingToDo();
@@ -162,7 +170,7 @@ test('kill -9 in the middle of programming leaves nothing that a restart cannot 
   }
   const kernel = hoplite.kernelProcess();
   if (kernel !== null) process.kill(kernel, 'SIGKILL');
-  await hoplite.stop('SIGKILL');
+  await hoplite.stop('SIGKILL', hoplite.daemonProcess());
   hoplite = await Hoplite.start(shared, cluster, 1);
   const services = [...node.table()].filter(([key]) => key.endsWith(':8207'));
   assert.equal(services.length, count);

@@ -63,12 +63,9 @@ async function install(family: 4 | 6, prefixes: readonly Prefix[]): Promise<void
 
 async function remove(family: 4 | 6): Promise<void> {
   const rules = await readRules(family);
-  // Without the tool or the table there is nothing of ours.
-  if (rules === null) return;
-  if (rules instanceof DaemonError) {
-    if (rules.code === 'kernel-failed') return;
-    throw rules;
-  }
+  // Without the tool or the table there is nothing of ours. Who may not even read the rules, such as
+  // an ordinary user with CAP_NET_ADMIN alone, has not made them either.
+  if (rules === null || rules instanceof DaemonError) return;
   if (rules.chain === null && rules.jumps.length === 0) return;
   await restore(family, [
     ...rules.jumps.map(asDeletion),
@@ -135,7 +132,8 @@ interface ToolResult {
 function failureOf(tool: string, { status, errors }: ToolResult): DaemonError {
   if (/permission denied|operation not permitted/i.test(errors)) return permissionFailure();
   if (status === null) return new DaemonError('kernel-timeout', `${tool} did not end in time`);
-  const [reason = ''] = errors.split('\n');
+  // The line with the version says nothing alone.
+  const reason = errors.split('\n').filter(Boolean).slice(0, 3).join(' ');
   return new DaemonError('kernel-failed', `${tool} failed with status ${status}: ${reason}`);
 }
 

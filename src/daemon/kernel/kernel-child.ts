@@ -24,6 +24,13 @@ export interface KernelChild {
 /** Starts a kernel process; throws if the system lacks what that takes. */
 export type StartKernelChild = (events: KernelChildEvents) => KernelChild;
 
+/**
+ * Keeps SIGUSR1 from opening a debugger before the process can see to that; Node has it since 22.14.
+ */
+const NO_DEBUGGER: readonly string[] = ['--disable-sigusr1'].filter((flag) =>
+  process.allowedNodeEnvironmentFlags.has(flag),
+);
+
 /** Forks a kernel process that has the rights of this one; tests have other files to run. */
 export function forkKernelChild(
   events: KernelChildEvents,
@@ -31,8 +38,8 @@ export function forkKernelChild(
 ): KernelChild {
   const child = fork(entry, {
     serialization: 'advanced',
-    // Flags such as an inspector's port are not for it.
-    execArgv: [],
+    // Flags of this process, such as an inspector's port, are not for it.
+    execArgv: [...NO_DEBUGGER],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   child.on('message', (reply: KernelReply) => events.onReply(reply));

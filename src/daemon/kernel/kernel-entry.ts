@@ -66,5 +66,7 @@ function stop(): void {
 process.on('message', handle);
 process.on('disconnect', stop);
 process.on('SIGTERM', stop);
+// Would open a debugger, through which any process of our user could use our rights.
+process.on('SIGUSR1', () => undefined);
 // A terminal sends it to all processes; the daemon decides what comes of it.
 process.on('SIGINT', () => undefined);

@@ -51,7 +51,7 @@ const OFF: KernelStatus = {
  * How long the first generation waits for the kernel. Services of a daemon that was started again
  * are in the kernel already: their names should answer from the first moment on.
  */
-const FIRST_SYNC_WAIT_MS = 2_000;
+const FIRST_SYNC_WAIT_MS = 5_000;
 
 /** What the kernel process does with the configured pools. */
 function kernelSettings({ kernel, vip }: Config): KernelSettings {
