@@ -48,7 +48,10 @@ function start(
 async function startKept(t: TestContext, options: Options = {}): Promise<Processes> {
   const keeper = start(t, options);
   await keeper.logs('started');
-  await keeper.logs('kernel-degraded').catch(() => undefined);
+  // Its first report: it has its signal handlers by then.
+  await keeper.prints('a report of the kernel process', () =>
+    keeper.logged.some(({ event }) => event.startsWith('kernel-')),
+  );
   const kernel = await kernelProcessOf(keeper.pid);
   const daemon = childrenOf(keeper.pid).find((pid) => pid !== kernel);
   assert.ok(daemon !== undefined, 'there is a daemon');

@@ -9,13 +9,13 @@ const CHAIN = 'HOPLITE-SNAT';
 const LOCK_SECONDS = '5';
 /** Kills a tool that hangs. */
 const TIMEOUT_MS = 10_000;
-/** The rules of POSTROUTING and of our chain; some 10,000 of them. */
-const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
+/** All rules of a node that has a few hundred thousand, as some balancers make them. */
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** By version of the Internet Protocol. */
 const TOOLS = {
-  4: { change: 'iptables', restore: 'iptables-restore' },
-  6: { change: 'ip6tables', restore: 'ip6tables-restore' },
+  4: { change: 'iptables', save: 'iptables-save', restore: 'iptables-restore' },
+  6: { change: 'ip6tables', save: 'ip6tables-save', restore: 'ip6tables-restore' },
 } as const;
 
 /** Rules as they are; lines of `iptables -S`. */
@@ -62,6 +62,10 @@ async function install(family: 4 | 6, prefixes: readonly Prefix[]): Promise<void
 }
 
 async function remove(family: 4 | 6): Promise<void> {
+  // To list one table would load it, and with it the tracking of connections; this lists what is
+  // there.
+  const saved = await run(TOOLS[family].save, []);
+  if (saved?.output.includes(`:${CHAIN} `) !== true) return;
   const rules = await readRules(family);
   // Without the tool or the table there is nothing of ours. Who may not even read the rules, such as
   // an ordinary user with CAP_NET_ADMIN alone, has not made them either.
