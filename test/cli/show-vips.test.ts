@@ -18,7 +18,6 @@ const WEB: VipListEntry = {
   protocol: 'tcp',
   port: 8080,
   scheduler: 'wlc',
-  persistenceSeconds: 0,
   backends: [backend('10.0.0.1'), backend('10.0.0.2', 0)],
 };
 

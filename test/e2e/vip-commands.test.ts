@@ -97,7 +97,7 @@ suite('hoplite show-vips', () => {
       const taskId = `web.${number - 30_999}`;
       return { address: '10.0.0.1', port: number, weight, taskId, agent: agentId(0) };
     };
-    const settings = { protocol: 'tcp', scheduler: 'wlc', persistenceSeconds: 0 };
+    const settings = { protocol: 'tcp', scheduler: 'wlc' };
     assert.deepEqual(declared, {
       name: null,
       fqdn: null,

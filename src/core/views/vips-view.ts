@@ -40,7 +40,6 @@ export interface VipListEntry {
   readonly port: number;
   /** As ipvsadm(8) names it. */
   readonly scheduler: string;
-  readonly persistenceSeconds: number;
   readonly backends: readonly VipListBackend[];
 }
 
@@ -106,7 +105,6 @@ export function vipList(vips: VipTable, domain: string): VipListEntry[] {
     protocol: port.protocol,
     port: port.port,
     scheduler: port.scheduler,
-    persistenceSeconds: port.persistenceSeconds,
     backends: backends.map((backend) => ({
       address: backend.address.text,
       port: backend.port,

@@ -183,7 +183,7 @@ test('the list is sorted by name, then protocol, then port, whatever the order o
   }
 });
 
-test('an entry of the list has name, address, settings and backends with task and agent', () => {
+test('an entry of the list has name, address, scheduler and backends, and nothing else', () => {
   const port = vipPort(80, WEB, { scheduler: 'mh', persistenceSeconds: 10 });
   assert.deepEqual(vipList(table(service('web', { ipv4: '10.208.0.7' }, [port])), 'mesos'), [
     {
@@ -193,7 +193,6 @@ test('an entry of the list has name, address, settings and backends with task an
       protocol: 'tcp',
       port: 80,
       scheduler: 'mh',
-      persistenceSeconds: 10,
       backends: [
         {
           address: '10.0.0.1',

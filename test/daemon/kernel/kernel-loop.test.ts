@@ -281,6 +281,31 @@ describe('beats', () => {
     assert.equal(running.status.driftRepaired, 3);
   });
 
+  test('an update that comes during a repair does not cost a VIP its name', async (t) => {
+    const running = new Running(t);
+    await running.start({ [WEB]: [A] });
+    const { kernel, loop, reports } = running;
+    kernel.tables.services.set(`udp ${VIP}:9`, {
+      ...table({ [`udp ${VIP}:9`]: [] }).get(`udp ${VIP}:9`)!,
+      destinations: new Map(),
+    });
+    const before = reports.length;
+    kernel.before = (call) => {
+      if (call !== 'apply') return;
+      kernel.before = () => undefined;
+      // The only backend is another one now.
+      loop.desire(partial({ [WEB]: [B] }));
+    };
+    await running.pass(INTERVAL_MS);
+    assert.deepEqual(running.kernel.tables.services.get(WEB)?.destinations.get(B)?.weight, 1);
+    const told = reports.slice(before).map(({ programmed }) => programmed);
+    assert.ok(told.length >= 2);
+    assert.deepEqual(
+      told.filter((programmed) => programmed !== null),
+      [],
+    );
+  });
+
   test('IPVS c.28: a new address of the node is written to the routes', async (t) => {
     const running = new Running(t);
     await running.start({ [WEB]: [A] });
