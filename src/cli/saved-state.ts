@@ -64,7 +64,7 @@ export function printLosses({ config, generation }: SavedState): void {
   }
   if (total > items.length) process.stderr.write(`rejected: ${total - items.length} more\n`);
   for (const name of hostNames(generation.snapshot, config.cluster.masters)) {
-    process.stderr.write(`not looked up: ${name}\n`);
+    if (name !== UNKNOWN_LEADER.host) process.stderr.write(`not looked up: ${name}\n`);
   }
 }
 

@@ -180,9 +180,16 @@ class GetStateReader {
 
   #readTasks(scanner: JsonScanner, path: string): void {
     const known = new Map<string, TaskLists>();
-    const isBlock = readBlock(scanner, 'tasks', {}, (i) => {
-      this.#readTask(scanner.pick(TASK_KEYS), `${path}.tasks[${i}]`, known);
-    });
+    const task =
+      (list: string) =>
+      (i: number): void => {
+        this.#readTask(scanner.pick(TASK_KEYS), `${path}.${list}[${i}]`, known);
+      };
+    // What an agent's GET_STATE calls them: dcos-net saves one with the agent added as `get_agents`.
+    const launched = (): void => {
+      scanner.array(task('launched_tasks'));
+    };
+    const isBlock = readBlock(scanner, 'tasks', { launched_tasks: launched }, task('tasks'));
     this.#tasks = isBlock ? known : null;
   }
 

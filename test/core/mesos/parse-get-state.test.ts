@@ -188,6 +188,23 @@ test('lists that are empty may be missing, as before Mesos 1.10', () => {
   assert.deepEqual([snapshot.taskCount, snapshot.recoveringAgents], [0, 0]);
 });
 
+test("tasks of an agent's answer that was given its agent are read too", () => {
+  const { get_state } = answer({ agents: [info('10.0.0.1')] }) as { get_state: Json };
+  const launched = {
+    launched_tasks: [v1Task('web'), v1Task('off', { task_id: 7 })],
+    terminated_tasks: [v1Task('gone')],
+  };
+  const { snapshot, rejections } = read({ get_state: { ...get_state, get_tasks: launched } });
+  assert.deepEqual(
+    snapshot.frameworks.map(({ tasks }) => tasks.map(({ name }) => name)),
+    [['web']],
+  );
+  assert.deepEqual(
+    rejections.map(({ path, code }) => `${path} ${code}`),
+    ['get_state.get_tasks.launched_tasks[1].id task-malformed'],
+  );
+});
+
 const { get_state: GOOD } = answer() as { get_state: Json };
 const NO_STATES: readonly (readonly [what: string, body: unknown])[] = [
   ['is null', null],
