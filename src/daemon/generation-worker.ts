@@ -15,6 +15,7 @@ import type { ViewRequest } from '../core/ports.ts';
 import { enumerateView } from '../core/views/enumerate-view.ts';
 import { explainView } from '../core/views/explain-view.ts';
 import { axfrView, recordsView } from '../core/views/rest-view.ts';
+import { rejectOwnAddresses } from '../core/views/ipvs-view.ts';
 import { vipsView } from '../core/views/vips-view.ts';
 import { DesiredUpdates } from './kernel/desired-updates.ts';
 import type {
@@ -103,6 +104,7 @@ class GenerationWorker {
     this.#built = read;
     this.#generation = generation;
     const { snapshot, vips, rejections } = generation;
+    if (kernel) rejectOwnAddresses(vips, node.addresses, rejections);
     return {
       table: generation.table.buffer,
       changed: generation.changed,
@@ -116,7 +118,7 @@ class GenerationWorker {
         services: vips.services.length,
         digest: vips.digest,
       },
-      kernelUpdate: kernel ? this.#desired.next(generation, node.addresses) : null,
+      kernelUpdate: kernel ? this.#desired.next(generation, node.addresses, nowSeconds) : null,
       firstRejections: rejections.items.slice(0, REJECTIONS_REPORTED_MAX),
     };
   }

@@ -53,7 +53,8 @@ export function statusOf(parts: StatusParts): Status {
         `listener ${listener.protocol} ${formatSocketAddress(listener)} is not open: ${listener.error ?? ''}`,
     ),
     ...sourceReasons(source, generation),
-    ...(kernel.state === 'degraded' ? kernel.reasons : []),
+    // A node that has only names to serve lacks nothing.
+    ...(kernel.state === 'degraded' && vips.services > 0 ? kernel.reasons : []),
   ];
   const { zones, enabled } = config.forward;
   return {

@@ -210,6 +210,12 @@ describe('the status', () => {
     assert.deepEqual(stale.reasons.slice(1), [reason, 'and more']);
   });
 
+  test('says nothing of a kernel that no VIP needs', () => {
+    const kernel = { state: 'degraded', reasons: ['no IPVS'] } as const;
+    const { reasons } = status({ kernel, vips: { ...VIPS, services: 0 } });
+    assert.deepEqual(reasons, []);
+  });
+
   test('leaves out what was wrong with a kernel that is right again', () => {
     for (const state of ['starting', 'synced', 'off'] as const) {
       assert.deepEqual(status({ kernel: { state, reasons: ['over'] } }).reasons, [], state);

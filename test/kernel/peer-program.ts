@@ -14,6 +14,8 @@ import type {
 
 /** A request that takes longer has failed. */
 const REQUEST_TIMEOUT_MS = 5_000;
+/** TCP sends again at growing intervals, and learns from the answer only. */
+const KEPT_TIMEOUT_MS = 20_000;
 /** Between two pieces of a stream. */
 const STREAM_STEP_MS = 100;
 /** A datagram without an answer is lost. */
@@ -29,6 +31,8 @@ interface Job {
 }
 
 const jobs = new Map<number, Job>();
+/** Kept connections by URL: of each agent one. */
+const kept = new Map<string, Agent>();
 const servers = new Map<number, { close(): void }>();
 let lastJob = 0;
 
@@ -49,6 +53,12 @@ async function run(command: PeerCommand): Promise<unknown> {
       return null;
     case 'get':
       return inTurn(command.count, () => fetchOnce(command.url));
+    case 'get-and-keep':
+      // Probes would make an idle connection one that is not.
+      kept.set(command.url, new Agent({ keepAlive: true, keepAliveMsecs: 3_600_000 }));
+      return getOnKept(command.url, 1);
+    case 'get-again':
+      return getOnKept(command.url, 0);
     case 'send-udp':
       return sendUdp(command.address, command.port, command.count);
     case 'start-load':
@@ -107,11 +117,22 @@ async function serveUdp(port: number, name: string): Promise<null> {
   return null;
 }
 
-async function fetchOnce(url: string): Promise<Reply> {
+function fetchOnce(url: string): Promise<Reply> {
+  return timed(request(url, new Agent({ keepAlive: false }), () => undefined));
+}
+
+async function getOnKept(url: string, connectionsMax: number): Promise<Reply> {
+  const agent = kept.get(url);
+  if (agent === undefined) throw new Error(`no connection was kept for ${url}`);
+  let connections = 0;
+  const reply = await timed(request(url, agent, () => (connections += 1), KEPT_TIMEOUT_MS));
+  if (connections > connectionsMax) throw new Error(`the connection for ${url} was not kept`);
+  return reply;
+}
+
+async function timed(answer: Promise<string>): Promise<Reply> {
   const start = performance.now();
-  const text = await request(url, new Agent({ keepAlive: false }), () => undefined).catch(
-    (error: unknown) => `error: ${reason(error)}`,
-  );
+  const text = await answer.catch((error: unknown) => `error: ${reason(error)}`);
   return { text, ms: Math.round(performance.now() - start) };
 }
 
@@ -120,9 +141,14 @@ function reason(error: unknown): string {
   return code ?? message;
 }
 
-function request(url: string, agent: Agent, onConnection: () => void): Promise<string> {
+function request(
+  url: string,
+  agent: Agent,
+  onConnection: () => void,
+  timeoutMs: number = REQUEST_TIMEOUT_MS,
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    const timeout = AbortSignal.timeout(timeoutMs);
     const sent = get(url, { agent, signal: timeout }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => (body += text));

@@ -8,6 +8,9 @@ export type PeerCommand =
   | { readonly kind: 'stop-listening'; readonly port: number }
   /** Requests one after another, each on a connection of its own. */
   | { readonly kind: 'get'; readonly url: string; readonly count: number }
+  /** A request on a connection that is kept, without probes, for those that `get-again` makes. */
+  | { readonly kind: 'get-and-keep'; readonly url: string }
+  | { readonly kind: 'get-again'; readonly url: string }
   /** Datagrams one after another from one socket. */
   | {
       readonly kind: 'send-udp';

@@ -71,6 +71,16 @@ export class Peer {
     return (await this.get(url, count)).map(({ text }) => text);
   }
 
+  /** What is answered to the first request on a connection that then stays open and silent. */
+  async getAndKeep(url: string): Promise<Reply> {
+    return (await this.#ask({ kind: 'get-and-keep', url })) as Reply;
+  }
+
+  /** What is answered to a request on the connection that was kept for this URL. */
+  async getAgain(url: string): Promise<Reply> {
+    return (await this.#ask({ kind: 'get-again', url })) as Reply;
+  }
+
   async sendUdp(address: string, port: number, count: number): Promise<readonly Reply[]> {
     return (await this.#ask({ kind: 'send-udp', address, port, count })) as Reply[];
   }

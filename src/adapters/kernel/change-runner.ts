@@ -1,5 +1,5 @@
 import type { IpvsChange } from '../../core/ipvs/ipvs-message.ts';
-import type { KernelChange } from '../../core/ipvs/plan.ts';
+import { isCatchAll, type KernelChange } from '../../core/ipvs/plan.ts';
 import { ERRNO } from '../../core/netlink/errno.ts';
 import type { ChangeFailure } from '../../core/ports.ts';
 import type { IpvsClient } from './ipvs-client.ts';
@@ -13,9 +13,13 @@ export interface ChangeClients {
   readonly routes: Pick<RouteClient, 'change'>;
 }
 
+/** What became of a route that waits for the catch-all services of its address. */
+const UNSAFE_ROUTE = 'without its catch-all services the VIP would lead to daemons of this node';
+
 /**
  * Makes changes in their order and returns those that the kernel refused. What is already as it
  * should be is no failure: lists of the kernel may be out of date when a plan is made from them.
+ * The route of a VIP whose catch-all services were refused is not set, and a failure too.
  * Rejects as the clients do, and with kernel-permission.
  */
 export async function runChanges(
@@ -23,17 +27,30 @@ export async function runChanges(
   { ipvs, routes }: ChangeClients,
 ): Promise<readonly ChangeFailure[]> {
   const failures: ChangeFailure[] = [];
-  for (const run of runsOf(changes)) {
-    const errnos = run.isRoutes
-      ? await changeRoutes(run.changes, routes)
-      : await changeTable(run.changes, ipvs);
-    for (const [i, errno] of errnos.entries()) {
-      const change = run.changes[i];
-      if (change === undefined || errno === 0) continue;
-      if (errno === ERRNO.EPERM) throw permissionFailure();
-      const message = changeFailureMessage(change, errno);
-      failures.push({ change, errno: errnoName(errno), message });
+  /** Errors of catch-all services that could not be made, by address. */
+  const open = new Map<string, number>();
+  const fail = (change: KernelChange, errno: number): void => {
+    if (errno === ERRNO.EPERM) throw permissionFailure();
+    const message = changeFailureMessage(change, errno);
+    failures.push({ change, errno: errnoName(errno), message });
+    if (change.kind === 'add-service' && isCatchAll(change.service)) {
+      open.set(change.service.address, errno);
     }
+  };
+  for (const run of runsOf(changes)) {
+    if (!run.isRoutes) {
+      const errnos = await changeTable(run.changes, ipvs);
+      for (const [i, change] of run.changes.entries()) if (errnos[i]) fail(change, errnos[i]);
+      continue;
+    }
+    const safe: RouteChange[] = [];
+    for (const change of run.changes) {
+      const errno = change.kind === 'set-route' ? open.get(change.address) : undefined;
+      if (errno === undefined) safe.push(change);
+      else failures.push({ change, errno: errnoName(errno), message: UNSAFE_ROUTE });
+    }
+    const errnos = safe.length === 0 ? [] : await changeRoutes(safe, routes);
+    for (const [i, change] of safe.entries()) if (errnos[i]) fail(change, errnos[i]);
   }
   return failures;
 }

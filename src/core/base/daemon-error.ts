@@ -35,3 +35,8 @@ export class DaemonError extends Error {
     this.code = code;
   }
 }
+
+/** Code of a failed effect; null for any other error. */
+export function codeOf(error: unknown): ErrorCode | null {
+  return error instanceof DaemonError ? error.code : null;
+}

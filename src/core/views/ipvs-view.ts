@@ -1,4 +1,5 @@
 import type { IpAddress } from '../base/address.ts';
+import type { RejectionList } from '../base/rejection.ts';
 import {
   type Destination,
   destinationKey,
@@ -27,7 +28,8 @@ export interface DesiredDifference {
  * What IPVS should hold on one node for all VIPs, by `serviceKey`. A service exists in each family
  * in which its VIP has an address and the port a backend; weight 0 is kept. `localAddresses` are
  * texts of this node's own addresses: IPVS bypasses the node's port mappings, so backends there are
- * reached where their own agent reaches them.
+ * reached where their own agent reaches them. A VIP that is one of them is left out, since its route
+ * would take the place of the node's own.
  */
 export function desiredServices(
   vips: VipTable,
@@ -36,7 +38,7 @@ export function desiredServices(
   const services = new Map<string, VirtualService>();
   for (const { ipv4, ipv6, ports } of vips.services) {
     for (const vip of [ipv4, ipv6]) {
-      if (vip === null) continue;
+      if (vip === null || localAddresses.has(vip.text)) continue;
       for (const port of ports) {
         const service = serviceAt(vip, port, localAddresses);
         if (service.destinations.size > 0) services.set(serviceKey(service), service);
@@ -83,6 +85,22 @@ function settingsOf(settings: ServiceSettings): ServiceSettings {
   return { scheduler, schedulerFlags, persistenceSeconds };
 }
 
+/** Reports VIPs that `desiredServices` leaves out because the node has their address itself. */
+export function rejectOwnAddresses(
+  vips: VipTable,
+  localAddresses: readonly string[],
+  rejections: RejectionList,
+): void {
+  const local = new Set(localAddresses);
+  for (const { identity, ipv4, ipv6 } of vips.services) {
+    for (const vip of [ipv4, ipv6]) {
+      if (vip !== null && local.has(vip.text)) {
+        rejections.add(`vips.${identity}`, 'vip-is-node-address', vip.text);
+      }
+    }
+  }
+}
+
 /**
  * What changed since `previous`, the memory of the call before, in the services that
  * `desiredServices` would give; empty: everything is new. Runs for every service of every
@@ -97,7 +115,7 @@ export function desiredDifference(
   const memory = new Map<string, string>();
   for (const { ipv4, ipv6, ports } of vips.services) {
     for (const vip of [ipv4, ipv6]) {
-      if (vip === null) continue;
+      if (vip === null || localAddresses.has(vip.text)) continue;
       for (const port of ports) {
         const text = signature(vip, port, localAddresses);
         if (text === '') continue;

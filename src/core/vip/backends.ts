@@ -20,6 +20,8 @@ const ADDRESSES_PER_TASK_MAX = 16;
 /** Knows the agents' addresses, and which addresses cannot be those of a backend. */
 export class BackendPlaces {
   readonly #agents = new Map<string, readonly IpAddress[]>();
+  /** Texts of all addresses of agents, usable or not. */
+  readonly #agentTexts = new Set<string>();
   readonly #ours: readonly Prefix[];
   readonly #excluded: readonly Prefix[];
   readonly #rejections: RejectionList;
@@ -32,6 +34,7 @@ export class BackendPlaces {
     this.#rejections = rejections;
     for (const agent of catalog.snapshot.agents) {
       const addresses = agentAddresses(agent, catalog);
+      for (const { text } of addresses) this.#agentTexts.add(text);
       const usable = addresses.filter((one) => this.#isUsable(one, agent.path));
       this.#agents.set(agent.id, usable.length === addresses.length ? addresses : usable);
     }
@@ -40,6 +43,11 @@ export class BackendPlaces {
   /** Addresses of an agent, at most one of each family; null: no such agent. */
   agent(agentId: string): readonly IpAddress[] | null {
     return this.#agents.get(agentId) ?? null;
+  }
+
+  /** Whether some agent has an address, which then cannot be a VIP: the agent would lose it. */
+  isAgent(address: IpAddress): boolean {
+    return this.#agentTexts.has(address.text);
   }
 
   /** Whether a task's only address is that of its agent: it runs in the host network. */

@@ -131,6 +131,7 @@ export class VipCollector {
     }
     const { address } = vip;
     const isInside = this.#declarable.some((prefix) => prefixContains(prefix, address));
+    if (isInside && this.#places.isAgent(address)) return 'vip-address-taken';
     return isInside ? null : 'vip-address-outside-pool';
   }
 

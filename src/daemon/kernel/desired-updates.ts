@@ -1,9 +1,20 @@
 import { parseIpAddress } from '../../core/base/address.ts';
+import { formatHostPort } from '../../core/base/host-port.ts';
 import type { Generation } from '../../core/generation.ts';
+import type { ClusterSnapshot } from '../../core/mesos/snapshot.ts';
 import { desiredDifference } from '../../core/views/ipvs-view.ts';
 import type { DesiredUpdate } from './kernel-protocol.ts';
 
 const encoder = new TextEncoder();
+
+/**
+ * How long agents that are missing after a failover are waited for: as long as the master itself
+ * waits for them to register again (`--agent_reregister_timeout`).
+ */
+const FAILOVER_HOLD_SECONDS = 600;
+
+/** What of a generation decides about the kernel. */
+export type DesiringGeneration = Pick<Generation, 'snapshot' | 'vips'>;
 
 /**
  * Turns generations into what the kernel process is told: the difference to what it was told
@@ -13,29 +24,42 @@ export class DesiredUpdates {
   #memory: ReadonlyMap<string, string> = new Map<string, string>();
   /** The parts of the last update besides its services; null: there was none. */
   #terms: string | null = null;
+  /** Leader and number of agents of the last state that could be believed. */
+  #leader: string | null = null;
+  #agents = 0;
+  /** Until when missing agents are waited for, seconds; null: none are missing. */
+  #waitUntil: number | null = null;
 
   /** The difference that a generation makes, as JSON; null if there is none. The first is whole. */
-  next(generation: Generation, nodeAddresses: readonly string[]): Uint8Array<ArrayBuffer> | null {
+  next(
+    generation: DesiringGeneration,
+    nodeAddresses: readonly string[],
+    nowSeconds: number,
+  ): Uint8Array<ArrayBuffer> | null {
+    this.#judge(generation.snapshot, nowSeconds);
     return this.#update(generation, nodeAddresses, this.#terms === null);
   }
 
   /** All of it, for a kernel process that knows nothing. */
-  whole(generation: Generation, nodeAddresses: readonly string[]): Uint8Array<ArrayBuffer> | null {
+  whole(
+    generation: DesiringGeneration,
+    nodeAddresses: readonly string[],
+  ): Uint8Array<ArrayBuffer> | null {
     this.#memory = new Map();
     return this.#update(generation, nodeAddresses, true);
   }
 
   #update(
-    { snapshot, vips }: Generation,
+    { snapshot, vips }: DesiringGeneration,
     nodeAddresses: readonly string[],
     isWhole: boolean,
   ): Uint8Array<ArrayBuffer> | null {
     const local = new Set(nodeAddresses);
     const { services, removed, memory } = desiredDifference(this.#memory, vips, local);
     this.#memory = memory;
-    // A master that has just taken over knows the tasks of those agents alone that are back, and a
-    // cluster without agents is more likely forgotten than gone.
-    const mayRemove = snapshot.recoveringAgents === 0 && snapshot.agents.length > 0;
+    // A cluster without agents is more likely forgotten than gone.
+    const isComplete = snapshot.agents.length > 0 && snapshot.recoveringAgents === 0;
+    const mayRemove = isComplete && this.#waitUntil === null;
     const { host } = snapshot.leader;
     const towards = parseIpAddress(host) === null ? null : host;
     const terms = `${mayRemove} ${towards ?? ''}`;
@@ -44,5 +68,24 @@ export class DesiredUpdates {
     if (isSame && !isWhole) return null;
     const update: DesiredUpdate = { isWhole, services, removed, mayRemove, towards };
     return encoder.encode(JSON.stringify(update));
+  }
+
+  /**
+   * A master that has just taken over knows the tasks of those agents alone that are back, and not
+   * every version or registry can say how many it waits for. The same master may have started anew.
+   */
+  #judge({ leader, agents }: ClusterSnapshot, nowSeconds: number): void {
+    const from = formatHostPort(leader);
+    const isMissing =
+      this.#waitUntil !== null || (this.#leader !== null && from !== this.#leader)
+        ? agents.length < this.#agents
+        : 2 * agents.length < this.#agents;
+    this.#leader = from;
+    if (isMissing) {
+      this.#waitUntil ??= nowSeconds + FAILOVER_HOLD_SECONDS;
+      if (nowSeconds < this.#waitUntil) return;
+    }
+    this.#waitUntil = null;
+    this.#agents = agents.length;
   }
 }

@@ -1,5 +1,5 @@
 import { type Backoff, backoffMs } from '../../core/base/backoff.ts';
-import { DaemonError } from '../../core/base/daemon-error.ts';
+import { codeOf, DaemonError } from '../../core/base/daemon-error.ts';
 import { parsePrefix, type Prefix } from '../../core/base/prefix.ts';
 import type { Random } from '../../core/base/random.ts';
 import {
@@ -18,9 +18,9 @@ import { ipvsPlanView, ipvsView } from '../../core/views/kernel-view.ts';
 import { DesiredTable } from './desired-table.ts';
 import { KernelMirror, type MirrorCounts } from './kernel-mirror.ts';
 import type { DesiredUpdate, KernelReply, KernelSettings } from './kernel-protocol.ts';
-import { lookUpSource } from './kernel-source.ts';
+import { keepSource, lookUpSource } from './kernel-source.ts';
 import { KernelTally } from './kernel-tally.ts';
-import { type KernelViewKind, KernelViews } from './kernel-views.ts';
+import { type KernelViewKind, KernelViews, notRunning } from './kernel-views.ts';
 
 export type KernelReport = Extract<KernelReply, { kind: 'report' }>;
 
@@ -175,7 +175,8 @@ export class KernelLoop {
       if (isReconcile) await this.#lookAfter(settings);
       const observed = await this.#kernel.observe(this.#desired.limited);
       const { nodeAddress, prefixes } = settings;
-      this.#source = await lookUpSource(this.#kernel, nodeAddress, prefixes, this.#desired.towards);
+      const found = await lookUpSource(this.#kernel, nodeAddress, prefixes, this.#desired.towards);
+      this.#source = keepSource(this.#source, found);
       if (this.#isHurried) {
         this.#abandon();
         return;
@@ -184,6 +185,8 @@ export class KernelLoop {
       else this.#mirror = new KernelMirror(observed, prefixes);
     } catch (error) {
       this.#mirror = null;
+      // Packets to a VIP now reach whatever listens on the node.
+      if (codeOf(error) === 'kernel-module') this.#setProgrammed(new Set());
       this.#fail(error);
       // New settings may make it readable, a new table does not.
       if (this.#reconcileAt !== Number.NEGATIVE_INFINITY) this.#dueAt = Number.POSITIVE_INFINITY;
@@ -227,8 +230,11 @@ export class KernelLoop {
     const drift = new Set(plan.changes.filter(isDrift));
     this.#mirror = mirror;
     this.#drains = plan.drains;
+    // Updates that come while changes are made are not in the kernel yet, nor missing in it.
+    const isLong = plan.changes.length > 0;
+    const planned = isLong ? { ...desired, services: new Map(desired.services) } : desired;
     await this.#apply(mirror, plan.changes, drift);
-    this.#setProgrammed(programmedAddresses(desired, mirror.whole));
+    this.#setProgrammed(programmedAddresses(planned, mirror.whole));
     this.#noteMissingSource();
   }
 
@@ -340,8 +346,9 @@ export class KernelLoop {
   #report(counters?: ReadonlyMap<string, TrafficCounters>): void {
     // An incomplete table says nothing of the VIPs that are missing in it.
     const isTold = this.#programmedChanged && this.#isSynced && this.#desired.hasWhole;
-    const programmed = isTold && this.#mirror !== null ? [...this.#programmed] : null;
-    if (programmed !== null) this.#programmedChanged = false;
+    const isKnown = this.#mirror !== null || this.#programmed.size === 0;
+    const programmed = isTold && isKnown ? [...this.#programmed] : null;
+    this.#programmedChanged &&= programmed === null;
     const state = !this.#tally.isClean ? 'degraded' : this.#isSynced ? 'synced' : 'starting';
     this.#onReport({
       kind: 'report',
@@ -387,8 +394,4 @@ export class KernelLoop {
     if (kind === 'ipvs-plan') return ipvsPlanView(changes);
     return ipvsView(desired, observed, this.#drains, await this.#kernel.counters(), changes);
   }
-}
-
-function notRunning(): DaemonError {
-  return new DaemonError('kernel-process', 'the kernel process is not at work');
 }

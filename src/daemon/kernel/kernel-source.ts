@@ -30,3 +30,11 @@ export async function lookUpSource(
   };
   return { ipv4: await sourceOf(4), ipv6: await sourceOf(6) };
 }
+
+/** A route that is away for a moment takes no VIP with it: the last address is kept. */
+export function keepSource(
+  last: DesiredKernel['source'],
+  found: DesiredKernel['source'],
+): DesiredKernel['source'] {
+  return { ipv4: found.ipv4 ?? last.ipv4, ipv6: found.ipv6 ?? last.ipv6 };
+}

@@ -53,3 +53,8 @@ function newPending(): Pending {
   });
   return { json, resolve, reject };
 }
+
+/** What who waits for a view is told at the end. */
+export function notRunning(): DaemonError {
+  return new DaemonError('kernel-process', 'the kernel process is not at work');
+}

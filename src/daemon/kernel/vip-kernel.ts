@@ -79,6 +79,7 @@ export class VipKernel {
   #programmed: readonly string[] = [];
   #lastState: KernelStatus['state'] = 'off';
   #lastReason = '';
+  #lastSysctls = '';
   /** Called at the first complete comparison with the kernel. */
   readonly #firstSync: Promise<void>;
   #synced: () => void = () => undefined;
@@ -146,13 +147,26 @@ export class VipKernel {
 
   #hear({ status, programmed, counters }: KernelReport): void {
     this.#logState(status);
+    this.#logSysctls(status);
     this.#parts.observe({ ...status, restarts: this.status().restarts }, counters);
     if (programmed !== null) {
       this.#programmed = programmed;
       this.#parts.onProgrammed();
     }
-    // A comparison that failed will not succeed within the short wait either.
-    if (status.state !== 'starting') this.#synced();
+    // A kernel that cannot be read will not be readable within the short wait either. What is wrong
+    // besides, before anything is known of the cluster, is no answer yet.
+    const isUnread = status.state === 'degraded' && status.lastSyncAt === null;
+    if (programmed !== null || isUnread) this.#synced();
+  }
+
+  /** IPVS works without, but not as it should: connections hang that should be reset. */
+  #logSysctls({ sysctls }: KernelReport['status']): void {
+    // Older kernels do not have all of them.
+    const wrong = sysctls.filter(({ ok, value }) => !ok && value !== null);
+    const text = wrong.map(({ name, value }) => `${name}=${value}`).join(' ');
+    if (text === this.#lastSysctls) return;
+    this.#lastSysctls = text;
+    if (wrong.length > 0) this.#parts.log.warn('kernel-sysctls', { sysctls: wrong });
   }
 
   #logState({ state, reasons, services, destinations, changes }: KernelReport['status']): void {

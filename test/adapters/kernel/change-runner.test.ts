@@ -151,3 +151,21 @@ test('IPVS c.18: without the capability nothing is refused one by one', async ()
     message: /CAP_NET_ADMIN/,
   });
 });
+
+test('IPVS c.10: a VIP whose catch-all services are refused gets no route', async () => {
+  const catchAll: KernelChange = {
+    kind: 'add-service',
+    service: { ...WEB, port: 0, scheduler: 'rr' },
+  };
+  const { sent, failures } = await run([catchAll, SET_ROUTE, SET_ROUTE_IPV6], {
+    'add-service': ERRNO.ENOENT,
+  });
+  assert.deepEqual(sent, ['ipvs: add-service', 'routes: set-route']);
+  assert.deepEqual(failures, [
+    'add-service ENOENT the kernel has no IPVS scheduler rr: load the module ip_vs_rr',
+    'set-route ENOENT without its catch-all services the VIP would lead to daemons of this node',
+  ]);
+  // Of the other services none is needed for that.
+  const other = await run([ADD_SERVICE, SET_ROUTE], { 'add-service': ERRNO.ENOENT });
+  assert.deepEqual(other.sent, ['ipvs: add-service', 'routes: set-route']);
+});

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assert as check } from '../../../src/core/base/assert.ts';
 import { type IpAddress, parseIpAddress } from '../../../src/core/base/address.ts';
-import { desiredDifference, desiredServices } from '../../../src/core/views/ipvs-view.ts';
+import { RejectionList } from '../../../src/core/base/rejection.ts';
+import {
+  desiredDifference,
+  desiredServices,
+  rejectOwnAddresses,
+} from '../../../src/core/views/ipvs-view.ts';
 import type { Backend, VipPort, VipService, VipTable } from '../../../src/core/vip/vip-table.ts';
 
 const NOWHERE: ReadonlySet<string> = new Set();
@@ -186,3 +191,15 @@ for (const [what, table] of Object.entries(CHANGES)) {
     );
   });
 }
+
+test('a VIP that is an address of the node is left to the node, and told of', () => {
+  const table = vips([vipPort([backend('10.0.0.1', 1)])]);
+  const local = new Set(['10.208.0.1']);
+  assert.deepEqual(listed(table, local), {});
+  assert.deepEqual(desiredDifference(new Map(), table, local).services, []);
+  const rejections = new RejectionList();
+  rejectOwnAddresses(table, ['10.0.0.9', '10.208.0.1'], rejections);
+  assert.deepEqual(rejections.items, [
+    { path: 'vips.web.marathon', code: 'vip-is-node-address', value: '10.208.0.1' },
+  ]);
+});

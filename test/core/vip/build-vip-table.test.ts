@@ -162,6 +162,14 @@ test('an address may be declared in the pools and ranges, by several frameworks'
   assert.equal(explicit6?.ipv6?.text, 'fd01:c::9');
 });
 
+test('the address of an agent cannot be declared, since the agent would lose it', () => {
+  const config = { ranges: [prefix('10.0.0.0/24')] };
+  const declares = web(1, ['VIP_0=10.0.0.1:5051'], inContainer('9.0.1.1'));
+  const built = build([framework('a', [declares])], { config });
+  assert.deepEqual(backendLines(built), []);
+  assert.ok(codes(built).includes('vip-address-taken'));
+});
+
 test('a name that reads like a declared address is another service', () => {
   const built = build([framework('1', [web(1, ['VIP_0=10.208.0:80', 'VIP_1=10.208.0.1:81'])])]);
   assert.deepEqual(

@@ -339,6 +339,16 @@ describe('beats', () => {
     assert.equal(running.kernel.tables.routes.get(VIP), '10.0.0.8');
   });
 
+  test('a way out that is lost for a moment costs no VIP its name', async (t) => {
+    const running = new Running(t);
+    await running.start({ [WEB]: [A] });
+    running.takeChanges();
+    running.kernel.sources.clear();
+    await running.pass(INTERVAL_MS);
+    assert.deepEqual(running.programmed, [VIP]);
+    assert.deepEqual(running.takeChanges(), []);
+  });
+
   test('sysctls are looked at each time, and SNAT rules follow the setting', async (t) => {
     const running = new Running(t);
     running.kernel.snat = ['left behind'];
@@ -456,6 +466,17 @@ describe('failures', () => {
     assert.ok(running.kernel.calls.includes('observe'));
     assert.deepEqual(running.takeChanges(), [`add-destination ${WEB} ${B} weight 2 masq`]);
     assert.equal(running.status.state, 'synced');
+  });
+
+  test('IPVS c.17: without IPVS no VIP has a name, until it is back', async (t) => {
+    const running = new Running(t);
+    await running.start({ [WEB]: [A] });
+    running.kernel.broken.set('prepare', 'kernel-module');
+    await running.pass(INTERVAL_MS);
+    assert.deepEqual(running.programmed, []);
+    running.kernel.broken.clear();
+    await running.pass(INTERVAL_MS);
+    assert.deepEqual(running.programmed, [VIP]);
   });
 
   test('an update does not hurry a kernel that cannot be read', async (t) => {
