@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { SuiteCleanup } from '../support/cleanup.ts';
 import { type Cluster, openCluster } from './cluster.ts';
+import { eventually } from './eventually.ts';
 import { Hoplite } from './hoplite.ts';
 import type { Table } from './ipvs-table.ts';
 
@@ -67,5 +68,10 @@ test('IPVS c.19: tens of thousands of refused changes do not end the kernel proc
   }
   const { kernel } = await hoplite.synced();
   assert.equal(kernel.restarts, 0);
-  assert.deepEqual(await hoplite.plan(), []);
+  // To read 15,000 services for it may take a guest longer than the API waits.
+  const isRight = async (): Promise<boolean> => {
+    const plan = await hoplite.plan().catch(() => null);
+    return plan?.length === 0;
+  };
+  await eventually('an empty plan', isRight, { deadlineMs: 90_000 });
 });
