@@ -2,7 +2,11 @@
  * A kernel process of a test: says back what it is told, as the reasons of a report, and does what
  * the interface's name or a view asks of it.
  */
-import type { KernelReply, KernelRequest } from '../../src/daemon/kernel/kernel-protocol.ts';
+import {
+  type KernelReply,
+  type KernelRequest,
+  NOTHING_YET,
+} from '../../src/daemon/kernel/kernel-protocol.ts';
 
 const heard: string[] = [];
 let sleepsMs = 0;
@@ -15,22 +19,7 @@ function send(reply: KernelReply): void {
 function report(): void {
   send({
     kind: 'report',
-    status: {
-      state: 'synced',
-      reasons: heard.splice(0),
-      lastSyncAt: null,
-      syncMs: null,
-      programmed: 1,
-      services: 0,
-      destinations: 0,
-      weightZero: 0,
-      draining: 0,
-      changes: 0,
-      driftRepaired: 0,
-      errors: {},
-      source: { ipv4: null, ipv6: null },
-      sysctls: [],
-    },
+    status: { ...NOTHING_YET, state: 'synced', reasons: heard.splice(0), programmed: 1 },
     programmed: ['10.208.0.1'],
     counters: new Map(),
   });

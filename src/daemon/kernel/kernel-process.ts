@@ -3,7 +3,12 @@ import { DaemonError } from '../../core/base/daemon-error.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { Clock, KernelStatus, Log } from '../../core/ports.ts';
 import { forkKernelChild, type KernelChild, type StartKernelChild } from './kernel-child.ts';
-import type { KernelReply, KernelRequest, KernelSettings } from './kernel-protocol.ts';
+import {
+  type KernelReply,
+  type KernelRequest,
+  type KernelSettings,
+  NOTHING_YET,
+} from './kernel-protocol.ts';
 
 export type { StartKernelChild };
 
@@ -41,23 +46,6 @@ const VIEW_TIMEOUT_MS = 20_000;
 const VIEWS_MAX = 16;
 /** After a stop signal; the process itself gives up after two seconds. */
 const CLOSE_GRACE_MS = 3_000;
-
-const NOTHING_YET: Omit<KernelStatus, 'restarts'> = {
-  state: 'starting',
-  reasons: [],
-  lastSyncAt: null,
-  syncMs: null,
-  programmed: 0,
-  services: 0,
-  destinations: 0,
-  weightZero: 0,
-  draining: 0,
-  changes: 0,
-  driftRepaired: 0,
-  errors: {},
-  source: { ipv4: null, ipv6: null },
-  sysctls: [],
-};
 
 /**
  * The daemon's side of the kernel process: starts it, and again whenever it ends. Meanwhile the

@@ -57,3 +57,21 @@ export type KernelReply =
       readonly code: ErrorCode;
       readonly message: string;
     };
+
+/** The status before the first report. */
+export const NOTHING_YET: Omit<KernelStatus, 'restarts'> = {
+  state: 'starting',
+  reasons: [],
+  lastSyncAt: null,
+  syncMs: null,
+  programmed: 0,
+  services: 0,
+  destinations: 0,
+  weightZero: 0,
+  draining: 0,
+  changes: 0,
+  driftRepaired: 0,
+  errors: {},
+  source: { ipv4: null, ipv6: null },
+  sysctls: [],
+};

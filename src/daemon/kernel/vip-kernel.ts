@@ -2,7 +2,7 @@ import { DaemonError } from '../../core/base/daemon-error.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { Clock, KernelStatus, Log, TrafficCounters } from '../../core/ports.ts';
 import type { NodeView } from '../generation-protocol.ts';
-import type { KernelReply, KernelSettings } from './kernel-protocol.ts';
+import { type KernelReply, type KernelSettings, NOTHING_YET } from './kernel-protocol.ts';
 
 /** The process that programs the kernel, as the daemon sees it. */
 export interface KernelPeer {
@@ -29,23 +29,7 @@ export interface VipKernelParts {
 type KernelReport = Extract<KernelReply, { kind: 'report' }>;
 
 /** Status where hoplite leaves the kernel alone. */
-const OFF: KernelStatus = {
-  state: 'off',
-  reasons: [],
-  lastSyncAt: null,
-  syncMs: null,
-  programmed: 0,
-  services: 0,
-  destinations: 0,
-  weightZero: 0,
-  draining: 0,
-  changes: 0,
-  driftRepaired: 0,
-  errors: {},
-  source: { ipv4: null, ipv6: null },
-  sysctls: [],
-  restarts: 0,
-};
+const OFF: KernelStatus = { ...NOTHING_YET, state: 'off', restarts: 0 };
 
 /**
  * How long the first generation waits for the kernel. Services of a daemon that was started again

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KernelStatus } from '../../../src/core/ports.ts';
-import type { KernelReply } from '../../../src/daemon/kernel/kernel-protocol.ts';
+import { type KernelReply, NOTHING_YET } from '../../../src/daemon/kernel/kernel-protocol.ts';
 import { VipKernel } from '../../../src/daemon/kernel/vip-kernel.ts';
 import { ManualClock } from '../../adapters/manual-clock.ts';
 import { daemonConfig } from '../../support/daemon-config.ts';
@@ -9,22 +9,6 @@ import { daemonConfig } from '../../support/daemon-config.ts';
 type KernelReport = Extract<KernelReply, { kind: 'report' }>;
 
 const VIP = '10.208.0.1';
-const STATUS: Omit<KernelStatus, 'restarts'> = {
-  state: 'starting',
-  reasons: [],
-  lastSyncAt: null,
-  syncMs: null,
-  programmed: 0,
-  services: 0,
-  destinations: 0,
-  weightZero: 0,
-  draining: 0,
-  changes: 0,
-  driftRepaired: 0,
-  errors: {},
-  source: { ipv4: null, ipv6: null },
-  sysctls: [],
-};
 const CONFIG = { cluster: { masters: ['10.0.0.9:5050'] }, kernel: { enabled: true } };
 /** When the kernel was read. */
 const READ = '2026-01-01T00:00:00.000Z';
@@ -47,7 +31,7 @@ class Tied {
           configure: () => undefined,
           desire: () => undefined,
           view: () => Promise.resolve(''),
-          status: () => ({ ...STATUS, restarts: 0 }),
+          status: () => ({ ...NOTHING_YET, restarts: 0 }),
           close: () => Promise.resolve(),
         };
       },
@@ -59,7 +43,7 @@ class Tied {
   }
 
   report(status: Partial<KernelStatus>, programmed: readonly string[] | null = null): void {
-    this.#onReport({ kind: 'report', status: { ...STATUS, ...status }, programmed });
+    this.#onReport({ kind: 'report', status: { ...NOTHING_YET, ...status }, programmed });
   }
 
   /** Whether the first generation goes on waiting. */
