@@ -192,13 +192,13 @@ export class Daemon {
   async #shutDown(): Promise<boolean> {
     const { log } = this.#options;
     const served = await closeAll(log, [
+      this.#kernel,
       { close: () => this.#poller.stop() },
       { close: () => this.#listeners.close(STOP_GRACE_MS) },
       { close: () => this.#http?.close(STOP_GRACE_MS) },
     ]);
-    const parts = [this.#forwarder, this.#lookup, this.#client, this.#thread, this.#kernel];
-    const rest = await closeAll(log, parts);
-    return served && rest;
+    const parts = [this.#forwarder, this.#lookup, this.#client, this.#thread];
+    return (await closeAll(log, parts)) && served;
   }
 
   /** Settings of the zone may have changed, or the addresses in it. */

@@ -125,7 +125,9 @@ export class VipKernel {
     return Promise.reject(new DaemonError('kernel-off', message));
   }
 
+  /** Ends the process, which leaves the kernel as it is, and whoever waits for it. */
   async close(): Promise<void> {
+    this.#synced();
     await this.#peer?.close();
   }
 

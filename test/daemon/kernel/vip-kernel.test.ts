@@ -66,6 +66,13 @@ test('the first generation waits until it is known which VIPs are programmed', a
   assert.deepEqual(tied.kernel.node().programmed, [VIP]);
 });
 
+test('the end of the daemon does not wait for a kernel process that says nothing', async () => {
+  const tied = new Tied();
+  assert.equal(await tied.isWaiting(), true);
+  await tied.kernel.close();
+  assert.equal(await tied.isWaiting(), false);
+});
+
 test('the first generation does not wait for a kernel that cannot be read', async () => {
   const tied = new Tied();
   tied.report({ state: 'degraded', reasons: ['the kernel has no IPVS'] });
