@@ -6,6 +6,7 @@ import type { Prefix } from '../core/base/prefix.ts';
 import { changeLine } from '../core/ipvs/ipvsadm-text.ts';
 import { isOwned, type KernelChange, type ObservedKernel } from '../core/ipvs/plan.ts';
 import type { Kernel } from '../core/ports.ts';
+import { vipPrefixes } from '../core/vip/pool.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { configOrDefaults } from './saved-state.ts';
 
@@ -19,7 +20,7 @@ export async function cleanup(args: readonly string[]): Promise<ExitCode> {
   if (!read.ok) return read.error;
   const { kernel: settings, vip } = read.value;
   const ours: Ours = {
-    prefixes: [...vip.pool, ...vip.poolIpv6, ...vip.ranges],
+    prefixes: vipPrefixes(vip),
     interface: settings.interface,
     hasInterface: hasInterface(settings.interface),
   };

@@ -1,9 +1,10 @@
-import { networkInterfaces } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openKernel } from '../adapters/kernel/kernel.ts';
+import { nodeAddresses } from '../adapters/node-addresses.ts';
 import { changeLine, ipvsadmText } from '../core/ipvs/ipvsadm-text.ts';
 import { type DesiredKernel, type KernelChange, planIpvs } from '../core/ipvs/plan.ts';
 import type { Kernel } from '../core/ports.ts';
+import { vipPrefixes } from '../core/vip/pool.ts';
 import { desiredServices } from '../core/views/ipvs-view.ts';
 import { lookUpSource } from '../daemon/kernel/kernel-source.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-code.ts';
@@ -33,10 +34,7 @@ export async function showPlan(args: readonly string[]): Promise<ExitCode> {
 async function planFor(saved: SavedState): Promise<readonly KernelChange[]> {
   const kernel = openKernel({ interface: saved.config.kernel.interface });
   try {
-    const addresses = Object.values(networkInterfaces()).flatMap((list = []) =>
-      list.map(({ address }) => address),
-    );
-    return await planAgainst(kernel, saved, new Set(addresses));
+    return await planAgainst(kernel, saved, new Set(nodeAddresses()));
   } finally {
     kernel.close();
   }
@@ -52,8 +50,7 @@ export async function planAgainst(
   localAddresses: ReadonlySet<string>,
 ): Promise<readonly KernelChange[]> {
   const { nodeAddress, drainMs } = config.kernel;
-  const { pool, poolIpv6, ranges } = config.vip;
-  const owned = [...pool, ...poolIpv6, ...ranges];
+  const owned = vipPrefixes(config.vip);
   const desired: DesiredKernel = {
     owned,
     services: desiredServices(generation.vips, localAddresses),

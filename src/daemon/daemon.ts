@@ -19,6 +19,7 @@ import {
   type MasterFiles,
 } from '../adapters/mesos/master-client.ts';
 import { createMetrics, type Metrics } from '../adapters/metrics.ts';
+import { nodeAddresses } from '../adapters/node-addresses.ts';
 import { packageVersion } from '../adapters/package-info.ts';
 import { formatHostPort, formatSocketAddress } from '../core/base/host-port.ts';
 import type { Config, SocketAddress } from '../core/config/config.ts';
@@ -57,9 +58,6 @@ export interface DaemonOptions {
 
 /** After a stop signal, answers under way get this long; all of it ends well within 5 s. */
 const STOP_GRACE_MS = 2_000;
-
-const nodeAddresses = (): string[] =>
-  Object.values(networkInterfaces()).flatMap((list = []) => list.map(({ address }) => address));
 
 const expand: Expand = (listen) => expandWildcard(listen, networkInterfaces());
 

@@ -1,5 +1,6 @@
 import type { IpAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
+import { compareAddresses } from '../base/order.ts';
 import {
   AnswerTable,
   HEADER,
@@ -289,7 +290,7 @@ class Compiler {
 
   #writeAddresses(type: number, addresses: IpAddress[], start: number): number {
     let at = start;
-    if (addresses.length > 1) addresses.sort(byBytes);
+    if (addresses.length > 1) addresses.sort(compareAddresses);
     for (const { bytes } of addresses) at = this.#writeAddress(type, bytes, at);
     return at;
   }
@@ -374,12 +375,4 @@ class Compiler {
       at = align(end);
     }
   }
-}
-
-function byBytes(a: IpAddress, b: IpAddress): number {
-  for (let i = 0; i < a.bytes.length; i++) {
-    const difference = a.bytes[i]! - b.bytes[i]!;
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }

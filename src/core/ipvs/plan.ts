@@ -1,5 +1,6 @@
 import { parseIpAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
+import { compareText } from '../base/order.ts';
 import { type Prefix, prefixContains } from '../base/prefix.ts';
 import {
   type Destination,
@@ -127,7 +128,7 @@ export function planIpvs(
     plans.push({ address, steps: unused });
     unused = new Map();
   }
-  plans.sort((a, b) => compare(a.address, b.address));
+  plans.sort((a, b) => compareText(a.address, b.address));
   const changes = STEPS.flatMap((step) => plans.flatMap(({ steps }) => steps.get(step) ?? []));
   return { changes, drains: round.draining };
 }
@@ -212,8 +213,8 @@ function addressStates(
 
 function planAddress(round: Round, address: string, state: AddressState, steps: Steps): void {
   const { mayRemove, source } = round.desired;
-  if (state.services.length > 1) state.services.sort((a, b) => compare(a.key, b.key));
-  state.catchAlls.sort((a, b) => compare(a.protocol, b.protocol));
+  if (state.services.length > 1) state.services.sort((a, b) => compareText(a.key, b.key));
+  state.catchAlls.sort((a, b) => compareText(a.protocol, b.protocol));
   let isHeld = false;
   for (const pair of state.services) isHeld = planService(round, pair, steps) || isHeld;
   for (const found of state.catchAlls) {
@@ -374,8 +375,4 @@ function destinationsDiffer(a: Destination, b: Destination): boolean {
     a.upperThreshold !== b.upperThreshold ||
     a.lowerThreshold !== b.lowerThreshold
   );
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

@@ -1,7 +1,7 @@
 import { asArray, asObject, isAbsent } from '../base/json.ts';
 import type { RejectionList } from '../base/rejection.ts';
 import { parsePortLabels } from './parse-labels.ts';
-import { append } from './short-list.ts';
+import { append } from '../base/short-list.ts';
 import type { Discovery, DiscoveryPort } from './snapshot.ts';
 
 export interface ParsedDiscovery {

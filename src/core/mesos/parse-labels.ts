@@ -1,6 +1,6 @@
 import { asArray, asObject, isAbsent } from '../base/json.ts';
 import type { RejectionList } from '../base/rejection.ts';
-import { append } from './short-list.ts';
+import { append } from '../base/short-list.ts';
 import type { DiscoveryPort, PortLabel, VipPortLabel } from './snapshot.ts';
 
 /** Labels that are read of one port or task; each may become a virtual service in the kernel. */

@@ -1,4 +1,4 @@
-import { append } from './short-list.ts';
+import { append } from '../base/short-list.ts';
 
 /**
  * Ports of one task. The Mesos text form is compact, so a short hostile value could name 65,536

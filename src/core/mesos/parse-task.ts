@@ -4,7 +4,7 @@ import type { RejectionList } from '../base/rejection.ts';
 import { parseDiscovery } from './parse-discovery.ts';
 import { parseVipPortLabels } from './parse-labels.ts';
 import { parsePorts } from './parse-ports.ts';
-import { append } from './short-list.ts';
+import { append } from '../base/short-list.ts';
 import type { PortMapping, Task, TaskNetwork } from './snapshot.ts';
 
 /** Parses address texts once: 100,000 tasks share a few thousand addresses. */

@@ -1,4 +1,5 @@
 import type { IpAddress } from '../base/address.ts';
+import { compareText } from '../base/order.ts';
 import { destinationKey } from '../ipvs/table.ts';
 import type { Backend, VipPort, VipService, VipTable } from '../vip/vip-table.ts';
 
@@ -132,18 +133,14 @@ function frontends(vips: VipTable, domain: string): Frontend[] {
   }
   return list.sort(
     (a, b) =>
-      compareTexts(a.service.name ?? '', b.service.name ?? '') ||
-      compareTexts(a.port.protocol, b.port.protocol) ||
+      compareText(a.service.name ?? '', b.service.name ?? '') ||
+      compareText(a.port.protocol, b.port.protocol) ||
       a.port.port - b.port.port ||
-      compareTexts(a.service.identity, b.service.identity) ||
+      compareText(a.service.identity, b.service.identity) ||
       a.address.family - b.address.family,
   );
 }
 
 function fqdnOf({ name, framework }: VipService, domain: string): string | null {
   return name === null ? null : `${name}.${framework ?? ''}.l4lb.${domain}`;
-}
-
-function compareTexts(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { IpAddress } from '../base/address.ts';
-import { compareText } from './order.ts';
+import { compareText } from '../base/order.ts';
 import type { AddressPool } from './pool.ts';
 
 /** Changes when the same names would get other addresses: nodes of two versions then disagree. */

@@ -4,7 +4,8 @@ import type { RejectionList } from '../base/rejection.ts';
 import { addressesOf, type Catalog } from '../catalog/catalog.ts';
 import type { VipConfig } from '../config/config.ts';
 import type { Agent, Task } from '../mesos/snapshot.ts';
-import { compareAddresses, compareText } from './order.ts';
+import { compareAddresses, compareText } from '../base/order.ts';
+import { vipPrefixes } from './pool.ts';
 import type { TaskPort } from './task-ports.ts';
 import type { Backend } from './vip-table.ts';
 
@@ -29,7 +30,7 @@ export class BackendPlaces {
   readonly #reported = new Set<string>();
 
   constructor(catalog: Catalog, config: VipConfig, rejections: RejectionList) {
-    this.#ours = [...config.pool, ...config.poolIpv6, ...config.ranges];
+    this.#ours = vipPrefixes(config);
     this.#excluded = config.exclude;
     this.#rejections = rejections;
     for (const agent of catalog.snapshot.agents) {

@@ -7,7 +7,8 @@ import type { Task } from '../mesos/snapshot.ts';
 import { allocate, allocationDigest, claimsOf } from './allocate.ts';
 import { AutoPorts, taskLabel } from './auto-ports.ts';
 import { BackendPlaces } from './backends.ts';
-import { added, compareText } from './order.ts';
+import { compareText } from '../base/order.ts';
+import { append } from '../base/short-list.ts';
 import { AddressPool } from './pool.ts';
 import { parseScheduler, type SchedulerChoice } from './port-options.ts';
 import type { ServiceDraft } from './service-draft.ts';
@@ -154,7 +155,7 @@ function finishPorts(
   let finished: VipPort[] = [];
   for (const draft of service.ports.all) {
     const port = draft.finish(service, scheduler, rejections);
-    if (port.backends.length > 0) finished = added(finished, port);
+    if (port.backends.length > 0) finished = append(finished, port);
   }
   if (finished.length === 1) return finished;
   return finished.sort((a, b) => compareText(a.protocol, b.protocol) || a.port - b.port);

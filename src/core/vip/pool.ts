@@ -7,7 +7,17 @@ import {
   prefixContains,
   prefixSize,
 } from '../base/prefix.ts';
-import { compareAddresses } from './order.ts';
+import { compareAddresses } from '../base/order.ts';
+import type { VipConfig } from '../config/config.ts';
+
+/** Everywhere that VIPs may lie: what the kernel holds there is ours. */
+export function vipPrefixes({
+  pool,
+  poolIpv6,
+  ranges,
+}: Pick<VipConfig, 'pool' | 'poolIpv6' | 'ranges'>): readonly Prefix[] {
+  return [...pool, ...poolIpv6, ...ranges];
+}
 
 /** Slots are counted in doubles, and two of them added must be exact. */
 const SLOTS_MAX = 2 ** 52;

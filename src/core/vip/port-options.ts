@@ -1,3 +1,4 @@
+import { compareText } from '../base/order.ts';
 import { type ForwardingMethod, SCHEDULER_FLAG, SCHEDULERS } from '../ipvs/table.ts';
 import type { PortLabel } from '../mesos/snapshot.ts';
 
@@ -133,7 +134,6 @@ function parseCount(text: string, max: number): number | null {
 function inOrder(labels: readonly PortLabel[]): readonly PortLabel[] {
   if (labels.length === 1) return labels;
   return [...labels].sort((a, b) => {
-    if (a.key !== b.key) return a.key > b.key ? -1 : 1;
-    return a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
+    return compareText(b.key, a.key) || compareText(a.value, b.value);
   });
 }

@@ -2,7 +2,8 @@ import type { IpAddress } from '../base/address.ts';
 import type { RejectionList } from '../base/rejection.ts';
 import type { Protocol } from '../ipvs/table.ts';
 import { compareBackends } from './backends.ts';
-import { added, compareText } from './order.ts';
+import { compareText } from '../base/order.ts';
+import { append } from '../base/short-list.ts';
 import type { SchedulerChoice } from './port-options.ts';
 import { type Origin, pathOf } from './task-ports.ts';
 import type { Backend, VipPort } from './vip-table.ts';
@@ -81,7 +82,7 @@ export class PortDraft {
   }
 
   add(backend: Backend): void {
-    this.#backends = added(this.#backends, backend);
+    this.#backends = append(this.#backends, backend);
   }
 
   /** Counts what a task says about the scheduler. */
@@ -145,7 +146,7 @@ export class PortDrafts {
   /** Adds a port that `find` does not find. */
   make(protocol: Protocol, port: number): PortDraft {
     const made = new PortDraft(protocol, port);
-    this.all = added(this.all, made);
+    this.all = append(this.all, made);
     if (this.#index !== null) {
       this.#index.set(`${protocol} ${port}`, made);
     } else if (this.all.length >= INDEXED_FROM) {

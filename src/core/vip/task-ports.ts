@@ -1,7 +1,7 @@
 import type { RejectionList } from '../base/rejection.ts';
 import { type Protocol, PROTOCOLS } from '../ipvs/table.ts';
 import type { DiscoveryPort, PortLabel, PortMapping, Task } from '../mesos/snapshot.ts';
-import { added } from './order.ts';
+import { append } from '../base/short-list.ts';
 import { isVipKey } from './vip-label.ts';
 
 /** One port of a task as all its declarations together describe it. */
@@ -123,7 +123,7 @@ function addLegacyLabels(merger: PortMerger, task: Task, rejections: RejectionLi
     }
     const port = merger.port(scheme[1] === 'udp' ? 'udp' : 'tcp', null, hostPort);
     port.origin ??= origin;
-    port.vips = added(port.vips, { value: value.slice('tcp://'.length), origin });
+    port.vips = append(port.vips, { value: value.slice('tcp://'.length), origin });
   }
 }
 
@@ -149,14 +149,14 @@ function addDiscoveryPort(
     const isHostPort = declared.scope === 'host';
     const port = merger.port(each, isHostPort ? null : number, isHostPort ? number : null);
     port.origin ??= origin;
-    port.numbers = added(port.numbers, number);
+    port.numbers = append(port.numbers, number);
     for (const label of labels) addLabel(port, label, { task, port: declared, key: label.key });
   }
 }
 
 function addLabel(port: PortDraft, label: PortLabel, origin: Origin): void {
-  if (!isVipKey(label.key)) port.options = added(port.options, label);
-  else port.vips = added(port.vips, { value: label.value, origin });
+  if (!isVipKey(label.key)) port.options = append(port.options, label);
+  else port.vips = append(port.vips, { value: label.value, origin });
 }
 
 interface PortDraft extends TaskPort {
@@ -179,7 +179,7 @@ class PortMerger {
     const found = this.#find(protocol, 'port', port) ?? this.#find(protocol, 'hostPort', hostPort);
     if (found !== undefined) return found;
     const made = { protocol, port, hostPort, numbers: [], vips: [], options: [], origin: null };
-    this.ports = added(this.ports, made);
+    this.ports = append(this.ports, made);
     if (this.#index !== null) indexPort(this.#index, made);
     return made;
   }

@@ -4,7 +4,8 @@ import type { VipConfig } from '../config/config.ts';
 import { type Protocol, SCHEDULER_FLAG } from '../ipvs/table.ts';
 import type { Task } from '../mesos/snapshot.ts';
 import type { BackendPlace, BackendPlaces } from './backends.ts';
-import { added } from './order.ts';
+import { append } from '../base/short-list.ts';
+import { vipPrefixes } from './pool.ts';
 import { parsePortOptions, type PortOptions, type SchedulerChoice } from './port-options.ts';
 import { type PortDraft, PortDrafts, type ServiceDraft } from './service-draft.ts';
 import { type LabelText, type Origin, pathOf, type TaskPort, taskPorts } from './task-ports.ts';
@@ -60,11 +61,10 @@ export class VipCollector {
   #backendCount = 0;
 
   constructor(settings: CollectorSettings, places: BackendPlaces, rejections: RejectionList) {
-    const { pool, poolIpv6, ranges } = settings.config;
     this.#settings = settings;
     this.#places = places;
     this.#rejections = rejections;
-    this.#declarable = [...pool, ...poolIpv6, ...ranges];
+    this.#declarable = vipPrefixes(settings.config);
   }
 
   /** Takes in what a task declares; what cannot be used is rejected alone. */
@@ -95,7 +95,7 @@ export class VipCollector {
     if (port.vips.length > 0) {
       for (const label of port.vips) {
         const target = this.#declared(declarer, label);
-        if (target !== null) targets = added(targets, target);
+        if (target !== null) targets = append(targets, target);
       }
       return targets;
     }
@@ -108,7 +108,7 @@ export class VipCollector {
         (this.#settings.config.auto && this.#settings.hasAutoPort(identity, number));
       if (!isWanted) continue;
       if (this.#fits(identity)) {
-        targets = added(targets, { vip: { kind: 'name', name: label, port: number }, origin });
+        targets = append(targets, { vip: { kind: 'name', name: label, port: number }, origin });
       } else {
         this.#rejections.add(pathOf(origin), 'vip-name-too-long', identity);
       }

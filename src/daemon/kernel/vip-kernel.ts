@@ -1,6 +1,7 @@
 import { DaemonError } from '../../core/base/daemon-error.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { Clock, KernelStatus, Log, TrafficCounters } from '../../core/ports.ts';
+import { vipPrefixes } from '../../core/vip/pool.ts';
 import type { NodeView } from '../generation-protocol.ts';
 import { type KernelReply, type KernelSettings, NOTHING_YET } from './kernel-protocol.ts';
 
@@ -39,7 +40,7 @@ const FIRST_SYNC_WAIT_MS = 5_000;
 
 /** What the kernel process does with the configured pools. */
 function kernelSettings({ kernel, vip }: Config): KernelSettings {
-  const owned = [...vip.pool, ...vip.poolIpv6, ...vip.ranges].map(({ text }) => text);
+  const owned = vipPrefixes(vip).map(({ text }) => text);
   return {
     interface: kernel.interface,
     owned,

@@ -1,4 +1,4 @@
-import type { IpAddress } from '../base/address.ts';
+import type { IpAddress } from './address.ts';
 
 /** Order of addresses: IPv4 first, then by octets. */
 export function compareAddresses(a: IpAddress, b: IpAddress): number {
@@ -13,14 +13,4 @@ export function compareAddresses(a: IpAddress, b: IpAddress): number {
 /** Order of texts by UTF-16 code units: the same on every node, whatever its locale. */
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/**
- * A list with one more item, in place unless it was empty: V8 gives an empty array that is pushed to
- * room for 17 items, and tens of thousands of lists here have one.
- */
-export function added<T>(list: T[], item: T): T[] {
-  if (list.length === 0) return [item];
-  list.push(item);
-  return list;
 }
