@@ -4,12 +4,18 @@ import type { Clock } from '../core/ports.ts';
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
+ * `performance.now()` counts from the start of its thread; with this it is the system's monotonic
+ * clock, the same in all threads, so that one can say when what another has stored ends.
+ */
+const THREAD_START_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+/**
  * The machine's clock. Its timers keep the process alive on purpose: whoever starts one owns it and
  * cancels it at stop, so that a forgotten timer shows as a process that does not end.
  */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: () => THREAD_START_MS + performance.now(),
   after(delayMs, callback) {
     const due = performance.now() + delayMs;
     let timer: NodeJS.Timeout;

@@ -63,6 +63,27 @@ export interface DnsConfig {
   readonly recursionAvailable: boolean;
   /** TC bit of cut answers inside the domain; false only to mimic `SetTruncateBit: false`. */
   readonly truncateBit: boolean;
+  /** Threads that answer over UDP; 0: the main thread does; `auto`: one less than CPUs, at least 1. */
+  readonly udpThreads: 'auto' | number;
+  /** Who gets answers at all; all others are refused. */
+  readonly allow: readonly Prefix[];
+  /** Name of this server in NSID (RFC 5001) and `id.server`; '' for none, `hostname` for the node's. */
+  readonly serverId: string;
+  /** Whether `version.bind`, `id.server` and their like of class CH are answered (RFC 4892). */
+  readonly chaos: boolean;
+  /** 16 octets that server cookies are made with (RFC 9018); null: drawn at every start. */
+  readonly cookieSecret: Uint8Array | null;
+  readonly rateLimit: RateLimitConfig;
+}
+
+/** Limits of answers over UDP to one network (IPv4 /24, IPv6 /56), per UDP thread. */
+export interface RateLimitConfig {
+  /** Equal answers a second; 0: no limit. */
+  readonly responsesPerSecond: number;
+  /** Answers to malformed and unknown requests a second, to all clients together; 0: no limit. */
+  readonly errorsPerSecond: number;
+  /** Clients that are never limited. */
+  readonly exempt: readonly Prefix[];
 }
 
 /** Where Mesos-DNS takes a task's address from, in `IPSources`. */
@@ -130,8 +151,40 @@ export interface ForwardConfig {
   readonly upstreams: 'system' | readonly SocketAddress[];
   /** Zones with upstreams of their own; the longest match wins. */
   readonly zones: readonly ForwardZone[];
+  /** Whose names outside the domain are looked up; all others are refused. */
+  readonly allow: readonly Prefix[];
+  /**
+   * `race`: the two best by latency and failures, the second a moment after the first;
+   * `sequential`: in the order given; `round-robin`: each in turn is the first.
+   */
+  readonly policy: 'race' | 'sequential' | 'round-robin';
   /** Time one upstream gets for one exchange. */
   readonly timeoutMs: number;
+  /** Time a client's query may take in all. */
+  readonly deadlineMs: number;
+  readonly cache: ForwardCacheConfig;
+  /** Private addresses in answers from upstreams are taken out (DNS rebinding). */
+  readonly blockPrivate: boolean;
+  /** Zones whose names may have private addresses nevertheless; lower case, without final dot. */
+  readonly blockPrivateExcept: readonly string[];
+  /** Whether names for special use (RFC 6761: localhost, invalid, onion, …) are answered here. */
+  readonly specialNames: 'local' | 'forward';
+  /** The same for reverse zones of private addresses (RFC 6303). */
+  readonly privateReverse: 'local' | 'forward';
+}
+
+export interface ForwardCacheConfig {
+  /** Memory for answers of upstreams, octets; 0: nothing is kept. */
+  readonly bytesMax: number;
+  /** Answers count as good for at least and at most so long, whatever their TTL. */
+  readonly ttlSecondsMin: number;
+  readonly ttlSecondsMax: number;
+  /** How long at most it is remembered that a name or type does not exist (RFC 2308 §5). */
+  readonly negativeTtlSecondsMax: number;
+  /** How long after its end an answer may be given when no upstream answers (RFC 8767); 0: not. */
+  readonly staleSeconds: number;
+  /** Whether answers that are asked for often are renewed before they end. */
+  readonly prefetch: boolean;
 }
 
 export interface HttpConfig {
@@ -156,7 +209,11 @@ export interface Config {
   readonly kernel: KernelConfig;
   readonly forward: ForwardConfig;
   readonly http: HttpConfig;
-  readonly log: { readonly level: LogLevel };
+  readonly log: {
+    readonly level: LogLevel;
+    /** Share of queries that are logged, 0 to 1. */
+    readonly querySample: number;
+  };
 }
 
 /** One thing wrong with a configuration file. */
