@@ -1,9 +1,14 @@
 /**
  * A synthetic master state: Marathon-shaped, one healthy task per app, host networking, one named
- * port with a VIP label, spread over the agents.
+ * port with a VIP label, spread over the agents; and `more` tasks.
  */
-export function clusterState(tasks: number, agents: number, master: string, round: number): string {
-  const addressOf = (agent: number): string => `10.64.${agent >> 8}.${agent & 255}`;
+export function clusterState(
+  tasks: number,
+  agents: number,
+  master: string,
+  round: number,
+  more: readonly unknown[] = [],
+): string {
   const leader = `master@${master}`;
   return JSON.stringify({
     version: '1.11.0',
@@ -26,9 +31,12 @@ export function clusterState(tasks: number, agents: number, master: string, roun
         hostname: '127.0.0.1',
         active: true,
         role: '*',
-        tasks: Array.from({ length: tasks }, (_, n) =>
-          task(n, n % agents, addressOf(n % agents), n === 0 ? `app0-${round}` : `app${n}`),
-        ),
+        tasks: [
+          ...Array.from({ length: tasks }, (_, n) =>
+            task(n === 0 ? `app0-${round}` : `app${n}`, n, n % agents, 10_000 + (n % 20_000)),
+          ),
+          ...more,
+        ],
         completed_tasks: [],
       },
     ],
@@ -37,8 +45,18 @@ export function clusterState(tasks: number, agents: number, master: string, roun
   });
 }
 
-function task(n: number, agent: number, address: string, name: string): unknown {
-  const port = 10_000 + (n % 20_000);
+const addressOf = (agent: number): string => `10.64.${agent >> 8}.${agent & 255}`;
+
+/** Task number `n` of app `name`; with `ownAddress` its container has an address of its own. */
+export function task(
+  name: string,
+  n: number,
+  agent: number,
+  port: number,
+  ownAddress: string | null = null,
+): unknown {
+  const network = ownAddress === null ? {} : { name: 'overlay' };
+  const ip_addresses = [{ protocol: 'IPv4', ip_address: ownAddress ?? addressOf(agent) }];
   const suffix = n.toString(16).padStart(8, '0');
   return {
     id: `${name}.instance-${suffix}-aaaa-11ee-bbbb-0242ac110002._app.1`,
@@ -57,7 +75,7 @@ function task(n: number, agent: number, address: string, name: string): unknown 
         healthy: true,
         container_status: {
           container_id: { value: `c${n}` },
-          network_infos: [{ ip_addresses: [{ protocol: 'IPv4', ip_address: address }] }],
+          network_infos: [{ ...network, ip_addresses }],
         },
       },
     ],

@@ -3,18 +3,17 @@
  * memory, and how long DNS answers wait meanwhile. `npm run bench`; with `-- --no-vips` for names
  * alone; explained in bench/README.md.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { clusterState } from './cluster-state.ts';
+import { quantile, startDaemon } from './daemon.ts';
 
 const SIZES: readonly (readonly [tasks: number, agents: number])[] = [
   [10_000, 1_000],
@@ -22,21 +21,12 @@ const SIZES: readonly (readonly [tasks: number, agents: number])[] = [
   [100_000, 10_000],
 ];
 const WARM_ROUNDS = 8;
-const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { 'no-vips': { type: 'boolean', default: false } },
 });
 /** USER_HZ of every Linux we run on. */
 const TICKS_PER_SECOND = 100;
-
-interface Daemon {
-  readonly child: ChildProcess;
-  /** Resolves when the next generation is logged; asking would cost the daemon CPU. */
-  readonly published: () => Promise<void>;
-  readonly dns: number;
-  readonly http: number;
-}
 
 function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -48,47 +38,6 @@ function cpuMs(pid: number): number {
 function peakMegabytes(pid: number): number {
   const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(line?.[1]) / 1024;
-}
-
-async function startDaemon(dir: string, master: string): Promise<Daemon> {
-  const file = join(dir, 'config.json');
-  const config = {
-    cluster: { masters: [master], pollIntervalSeconds: 0.5, requestTimeoutSeconds: 60 },
-    dns: { listen: ['127.0.0.1:0'] },
-    http: { listen: '127.0.0.1:0' },
-    // VIPs are computed; the kernel of this machine is left alone.
-    vip: { enabled: !options['no-vips'] },
-    kernel: { enabled: false },
-  };
-  writeFileSync(file, JSON.stringify(config));
-  // The environment of deploy/hoplite.service.
-  const env = { ...process.env, MALLOC_ARENA_MAX: '2' };
-  const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let text = '';
-  const logged = async (event: string): Promise<string> => {
-    for (;;) {
-      const line = new RegExp(`^.*"event":"${event}".*\n`, 'm').exec(text);
-      if (line !== null) {
-        text = text.slice(line.index + line[0].length);
-        return line[0];
-      }
-      text += String((await once(child.stdout, 'data'))[0]);
-    }
-  };
-  const started = await logged('started');
-  const port = (name: string): number =>
-    Number(new RegExp(`"${name}":\\[?"[^"]*:(\\d+)"`).exec(started)?.[1]);
-  return {
-    child,
-    dns: port('dns'),
-    http: port('http'),
-    async published() {
-      await logged('generation-published');
-    },
-  };
 }
 
 /** Asks one question after the other and keeps every round-trip time, until stopped. */
@@ -130,9 +79,6 @@ async function stallMs(http: number): Promise<number> {
   return Math.max(0, seconds * 1000 - 10);
 }
 
-const quantile = (values: readonly number[], q: number): number =>
-  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ??
-  0;
 const median = (values: readonly number[]): number => quantile(values, 0.5);
 
 interface Samples {
@@ -178,7 +124,10 @@ async function measure(tasks: number, agents: number): Promise<void> {
     waiting = null;
     return response;
   };
-  const { child, dns, http, published } = await startDaemon(dir, master);
+  const { child, dns, http, published } = await startDaemon(dir, {
+    cluster: { masters: [master], pollIntervalSeconds: 0.5, requestTimeoutSeconds: 60 },
+    vip: { enabled: !options['no-vips'] },
+  });
   const pid = child.pid!;
   const cpu: number[] = [];
   const wall: number[] = [];

@@ -25,6 +25,9 @@ const TIMEOUT_MS = 600_000;
 /** apt-get with a slow mirror; beyond that the tests run without and say what they miss. */
 const INSTALL_TIMEOUT_MS = 300_000;
 
+/** Units that a package would start, by the package. */
+const SERVICES = { unbound: 'unbound.service', 'knot-resolver': 'kresd@1.service' };
+
 const inCi = ['true', '1'].includes(process.env.CI ?? '');
 
 function fail(message) {
@@ -70,10 +73,11 @@ async function installTools(build) {
   if (packages.length === 0) return;
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
   console.log(`run-tests: installing ${packages.join(' ')}`);
-  if (packages.includes('unbound') && existsSync('/run/systemd/system')) {
-    // Only the program is wanted, not a resolver that takes port 53 of this machine.
-    console.log('run-tests: unbound.service is masked; `systemctl unmask unbound` undoes it');
-    spawnSync('systemctl', ['mask', 'unbound.service'], { stdio: 'ignore' });
+  // Only the programs are wanted, not resolvers that take port 53 of this machine.
+  for (const [name, units] of Object.entries(SERVICES)) {
+    if (!packages.includes(name) || !existsSync('/run/systemd/system')) continue;
+    console.log(`run-tests: ${units} is masked; \`systemctl unmask ${units}\` undoes it`);
+    spawnSync('systemctl', ['mask', units], { stdio: 'ignore' });
   }
   const apt = (...args) =>
     spawnSync('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=60', ...args], {

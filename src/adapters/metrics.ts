@@ -1,29 +1,14 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { exponentialBuckets } from 'prom-client';
 import type { Status } from '../core/ports.ts';
-import { REQUEST_SECONDS_BUCKETS, createDnsMetrics } from './metrics/dns-metrics.ts';
-import type { DnsMetrics } from './metrics/dns-metrics.ts';
+import { createDnsMetrics } from './metrics/dns-metrics.ts';
+import type { DnsMetrics, DnsMetricsSource } from './metrics/dns-metrics.ts';
+import { createForwardMetrics } from './metrics/forward-metrics.ts';
+import type { ForwardMetrics } from './metrics/forward-metrics.ts';
 import { createKernelMetrics } from './metrics/kernel-metrics.ts';
 import type { KernelMetrics } from './metrics/kernel-metrics.ts';
-import { boundedLabel, rcodeLabel } from './metrics/labels.ts';
+import { boundedLabel } from './metrics/labels.ts';
 import { createStatusGauges } from './metrics/status-gauges.ts';
-
-/** One exchange with an upstream that brought an answer. `to` is `address:port`. */
-export interface ForwardObservation {
-  readonly to: string;
-  readonly rcode: number;
-  readonly durationMs: number;
-}
-
-/** What the forwarder reports. */
-export interface ForwardMetrics {
-  observeForward(observation: ForwardObservation): void;
-  /** An exchange without a usable answer; `reason` such as `timeout`. */
-  countForwardFailure(to: string, reason: string): void;
-  setForwardInflight(count: number): void;
-  /** A query that was turned away because too many were under way, at all or for one question. */
-  countForwardReject(): void;
-}
 
 /** What the poller, the publisher and the reloader report. */
 export interface SourceMetrics {
@@ -46,9 +31,7 @@ export interface Metrics extends DnsMetrics, ForwardMetrics, SourceMetrics, Kern
   readonly contentType: string;
 }
 
-// Label values come from the configuration and from tables of ours; the bounds guard against
-// mistakes, and against reloads that name new upstreams for ever.
-const UPSTREAMS_MAX = 64;
+/** Results and phases are tables of ours: the bound guards against mistakes. */
 const REASONS_MAX = 32;
 
 /** 5 ms doubling to 41 s: a state request takes from milliseconds to its deadline. */
@@ -56,51 +39,6 @@ const POLL_SECONDS_BUCKETS = exponentialBuckets(0.005, 2, 14);
 
 /** 1 ms doubling to 8 s: a build takes from a few names to the largest clusters there are. */
 const BUILD_SECONDS_BUCKETS = exponentialBuckets(0.001, 2, 14);
-
-function createForwardMetrics(registry: Registry): ForwardMetrics {
-  const registers = [registry];
-  const requests = new Counter({
-    name: 'hoplite_forward_requests_total',
-    help: 'Answers of upstreams by response code.',
-    labelNames: ['to', 'rcode'],
-    registers,
-  });
-  const seconds = new Histogram({
-    name: 'hoplite_forward_request_duration_seconds',
-    help: 'Time an upstream took to answer.',
-    labelNames: ['to'],
-    buckets: [...REQUEST_SECONDS_BUCKETS],
-    registers,
-  });
-  const failures = new Counter({
-    name: 'hoplite_forward_failures_total',
-    help: 'Exchanges with an upstream that brought no usable answer.',
-    labelNames: ['to', 'reason'],
-    registers,
-  });
-  const inflight = new Gauge({
-    name: 'hoplite_forward_inflight',
-    help: 'Forwarded queries that wait for an upstream.',
-    registers,
-  });
-  const rejects = new Counter({
-    name: 'hoplite_forward_rejects_total',
-    help: 'Queries that were not forwarded: too many under way, at all or for one question.',
-    registers,
-  });
-  const upstream = boundedLabel(UPSTREAMS_MAX);
-  const reasonLabel = boundedLabel(REASONS_MAX);
-  return {
-    observeForward({ to, rcode, durationMs }) {
-      requests.inc({ to: upstream(to), rcode: rcodeLabel(rcode) });
-      seconds.observe({ to: upstream(to) }, durationMs / 1000);
-    },
-    countForwardFailure: (to, reason) =>
-      failures.inc({ to: upstream(to), reason: reasonLabel(reason) }),
-    setForwardInflight: (count) => inflight.set(count),
-    countForwardReject: () => rejects.inc(),
-  };
-}
 
 function createSourceMetrics(registry: Registry): SourceMetrics {
   const registers = [registry];
@@ -155,6 +93,7 @@ function createSourceMetrics(registry: Registry): SourceMetrics {
 export function createMetrics(options: {
   readonly version: string;
   readonly nodeVersion: string;
+  readonly dns: DnsMetricsSource;
 }): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -172,9 +111,10 @@ export function createMetrics(options: {
   });
   const showStatus = createStatusGauges(registry);
   const kernel = createKernelMetrics(registry);
+  const dns = createDnsMetrics(registry, options.dns);
   let readStatus: (() => Status) | null = null;
   return {
-    ...createDnsMetrics(registry),
+    ...dns,
     ...createForwardMetrics(registry),
     ...createSourceMetrics(registry),
     observeKernel: (...report) => kernel.observeKernel(...report),
@@ -188,6 +128,7 @@ export function createMetrics(options: {
         showStatus(status);
         kernel.showKernel(status.kernel);
       }
+      dns.readCounters();
       return registry.metrics();
     },
     contentType: registry.contentType,

@@ -29,19 +29,6 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
-/** One DNS exchange as it was answered; feeds the request metrics. */
-export interface DnsObservation {
-  readonly protocol: 'udp' | 'tcp';
-  readonly family: 4 | 6;
-  /** Our zone that answered, presentation form with final dot; '.' for forwarded names. */
-  readonly zone: string;
-  readonly qtype: number;
-  readonly rcode: number;
-  readonly requestBytes: number;
-  readonly responseBytes: number;
-  readonly durationMs: number;
-}
-
 /** Views that the generation worker renders on demand. */
 export type ViewRequest =
   | { readonly kind: 'axfr' }
@@ -197,6 +184,56 @@ export interface ListenerStatus {
   readonly error: string | null;
 }
 
+/** How UDP is answered. */
+export interface UdpStatus {
+  /** 0: by the main thread. */
+  readonly threads: number;
+  /** Why there are no threads; null if there are, or none were wanted. */
+  readonly problem: string | null;
+  /** Times a thread died and was started again. */
+  readonly restarts: number;
+}
+
+/** What is thought of one upstream. */
+export interface UpstreamStatus {
+  /** `address:port`. */
+  readonly to: string;
+  /** Smoothed time of an exchange; null: none has been measured. */
+  readonly rttMs: number | null;
+  /** Several failures in a row: no client waits for it. */
+  readonly failing: boolean;
+  readonly lastFailure: { readonly reason: string; readonly at: string } | null;
+  /** It sends our questions back to us, and is not asked. */
+  readonly disabled: boolean;
+}
+
+/** Answers of upstreams that are kept, and totals since the start. */
+export interface CacheStatus {
+  readonly entries: number;
+  readonly bytes: number;
+  /** Entries that the UDP threads answer from. */
+  readonly hotEntries: number;
+  /** Without those of the UDP threads. */
+  readonly hits: number;
+  readonly misses: number;
+  readonly stale: number;
+  readonly prefetches: number;
+  /** Questions that are with upstreams, and the clients that wait for them. */
+  readonly flights: number;
+  readonly waiters: number;
+}
+
+/** The part of the status that comes from the DNS side. */
+export interface DnsStatus {
+  readonly udp: UdpStatus;
+  /** Upstreams of names outside all zones, as known now. */
+  readonly upstreams: readonly string[];
+  readonly health: readonly UpstreamStatus[];
+  /** Upstreams that are not asked since they ask us. */
+  readonly looping: readonly string[];
+  readonly cache: CacheStatus;
+}
+
 /** Body of `/v1/status`. Times are ISO 8601 in UTC. */
 export interface Status {
   readonly version: string;
@@ -214,14 +251,48 @@ export interface Status {
   readonly listeners: readonly ListenerStatus[];
   readonly vips: VipStatus;
   readonly kernel: KernelStatus;
+  readonly udp: UdpStatus;
   readonly forwarding: {
     readonly enabled: boolean;
     readonly upstreams: readonly string[];
+    /** Those that have been asked. */
+    readonly health: readonly UpstreamStatus[];
+    readonly cache: CacheStatus;
     readonly zones: Readonly<Record<string, readonly string[]>>;
   };
 }
 
-/** What the HTTP API reads; nothing in it can change the daemon. */
+/** A name in presentation form, and about how often it was asked for. */
+export interface NameCount {
+  readonly name: string;
+  readonly count: number;
+}
+
+/** The names that were asked for most lately, the first most of all. */
+export interface TopQueries {
+  /** Seconds of queries that the counts stand for. */
+  readonly sinceSeconds: number;
+  readonly names: readonly NameCount[];
+  /** The same of the names that do not exist. */
+  readonly nxdomain: readonly NameCount[];
+}
+
+/** One answered query as it is logged. */
+export interface QueryRecord {
+  /** Presentation form, lower case, final dot. */
+  readonly name: string;
+  /** Mnemonic, such as `A`. */
+  readonly type: string;
+  readonly rcode: string;
+  /** Address without port. */
+  readonly client: string;
+  readonly protocol: 'udp' | 'tcp';
+  /** Of the answer. */
+  readonly bytes: number;
+  readonly durationUs: number;
+}
+
+/** What the HTTP API works with; nothing in it can change what is served. */
 export interface ApiSource {
   config(): Config;
   status(): Status;
@@ -231,4 +302,13 @@ export interface ApiSource {
   services(name: string): readonly ServiceAnswer[];
   /** JSON text. Rejects with a `DaemonError` when the worker cannot answer. */
   view(request: ViewRequest): Promise<string>;
+  /** At most `n` names of each kind. */
+  topQueries(n: number): TopQueries;
+  /**
+   * Queries of a name as they are answered, for so many seconds; `return()` of its iterator ends it
+   * at once, even while `next()` waits. null: another one is under way.
+   */
+  logQueries(name: string, seconds: number): AsyncIterable<QueryRecord> | null;
+  /** Forgets answers of upstreams, of one name or of all (null); returns how many they were. */
+  flushCache(name: string | null): number;
 }

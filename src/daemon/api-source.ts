@@ -1,11 +1,12 @@
 import { formatSocketAddress } from '../core/base/host-port.ts';
-import type { Config, ForwardZone, SocketAddress } from '../core/config/config.ts';
+import type { Config, ForwardZone } from '../core/config/config.ts';
 import type { AnswerTable } from '../core/dns/answer-table.ts';
-import type { ForwardZones } from '../core/dns/forward-zones.ts';
 import { formatWireName, parseWireName } from '../core/dns/name.ts';
 import type { ApiSource, Status, ViewRequest } from '../core/ports.ts';
 import { hostAnswers, serviceAnswers } from '../core/views/rest-view.ts';
 import { zoneOfName } from '../core/views/table-records.ts';
+import type { DnsPlane } from './dns/dns-plane.ts';
+import type { DnsTallies } from './dns/dns-tallies.ts';
 
 /** What the HTTP API's answers come from. */
 export interface ApiParts {
@@ -14,8 +15,8 @@ export interface ApiParts {
   table(): AnswerTable;
   /** Rendered by the generation worker. */
   view(request: ViewRequest): Promise<string>;
-  forwardZones(): ForwardZones;
-  upstreams(): readonly SocketAddress[] | Promise<readonly SocketAddress[]>;
+  readonly dns: Pick<DnsPlane, 'forwardZones' | 'currentUpstreams' | 'flush'>;
+  readonly tallies: Pick<DnsTallies, 'topQueries' | 'logQueries'>;
 }
 
 /** Look-ups straight from the served table, views from the generation worker. */
@@ -32,14 +33,20 @@ export function createApiSource(parts: ApiParts): ApiSource {
       if (isOurs) return parts.view(request);
       return `${JSON.stringify(await explainForwarded(parts, wire), null, 1)}\n`;
     },
+    topQueries: (n) => parts.tallies.topQueries(n),
+    logQueries: (...watched) => parts.tallies.logQueries(...watched),
+    flushCache(name) {
+      const wire = name === null ? null : parseWireName(name);
+      return name !== null && wire === null ? 0 : parts.dns.flush(wire);
+    },
   };
 }
 
 /** To whom a name outside our zones would go. */
 async function explainForwarded(parts: ApiParts, wire: Uint8Array): Promise<unknown> {
   const { enabled } = parts.config().forward;
-  const zone: ForwardZone | null = parts.forwardZones().find(wire, wire.length);
-  const upstreams = enabled ? (zone?.upstreams ?? (await parts.upstreams())) : [];
+  const zone: ForwardZone | null = parts.dns.forwardZones.find(wire, wire.length);
+  const upstreams = enabled ? (zone?.upstreams ?? (await parts.dns.currentUpstreams())) : [];
   return {
     name: formatWireName(wire),
     zone: null,

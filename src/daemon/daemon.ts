@@ -1,14 +1,8 @@
 /**
- * Composition root: the only file that constructs adapters. Reads top to bottom as the daemon's
+ * Composition root: with `dns/dns-plane.ts` the only file that constructs adapters. Reads top to bottom as the daemon's
  * life: made from a configuration, started, reloaded, stopped.
  */
 import { hostname, networkInterfaces } from 'node:os';
-import { ConnectionBudget } from '../adapters/dns/connection-budget.ts';
-import { createForwarder, type Forwarder } from '../adapters/dns/forwarder.ts';
-import { createSystemUpstreams } from '../adapters/dns/resolv-conf.ts';
-import { TCP_LIMITS } from '../adapters/dns/tcp-limits.ts';
-import { openTcpListener } from '../adapters/dns/tcp-listener.ts';
-import { openUdpListener } from '../adapters/dns/udp-listener.ts';
 import { expandWildcard } from '../adapters/dns/wildcard.ts';
 import { createHostLookup, type HostLookup } from '../adapters/host-lookup.ts';
 import { createHttpServer, type HttpServer } from '../adapters/http/server.ts';
@@ -24,26 +18,23 @@ import { packageVersion } from '../adapters/package-info.ts';
 import { formatHostPort, formatSocketAddress } from '../core/base/host-port.ts';
 import type { Config, SocketAddress } from '../core/config/config.ts';
 import { mesosDnsConfigView } from '../core/config/mesos-dns-view.ts';
-import { ForwardZones } from '../core/dns/forward-zones.ts';
 import { unreadyTable } from '../core/generation.ts';
 import type { ApiSource, Clock, Status } from '../core/ports.ts';
 import type { ZoneSettings } from '../core/views/zone-view.ts';
 import { createApiSource } from './api-source.ts';
 import { closeAll } from './close-all.ts';
-import { DnsListeners } from './dns-listeners.ts';
-import { DnsService, type Forwarding } from './dns-service.ts';
-import { ForwardRejectLog } from './forward-reject-log.ts';
 import type { BuildReport, HostTexts, WorkerSettings } from './generation-protocol.ts';
 import { GenerationThread } from './generation-thread.ts';
 import { KernelProcess, type StartKernelChild } from './kernel/kernel-process.ts';
-import { ListenerTotals } from './listener-totals.ts';
 import { Poller, type PollerParts } from './poller.ts';
 import { Publisher } from './publisher.ts';
 import { keepFixedSettings } from './reload.ts';
+import { dnsStatus, forwardState } from './dns/dns-status.ts';
 import { statusOf } from './status.ts';
-import { UpstreamSource } from './upstream-source.ts';
 import { VipKernel } from './kernel/vip-kernel.ts';
-import { currentZoneSettings, type Expand } from './zone-addresses.ts';
+import { DnsPlane } from './dns/dns-plane.ts';
+import { DnsTallies } from './dns/dns-tallies.ts';
+import { currentZoneSettings, type Expand } from './dns/zone-addresses.ts';
 
 export interface DaemonOptions {
   readonly clock: Clock;
@@ -72,17 +63,12 @@ export class Daemon {
   readonly #kernel: VipKernel;
   readonly #lookup: HostLookup;
   readonly #poller: Poller;
-  readonly #dns: DnsService;
-  readonly #listeners: DnsListeners;
-  readonly #listenerTotals = new ListenerTotals();
-  readonly #rejectLog: ForwardRejectLog;
+  readonly #tallies: DnsTallies;
+  readonly #dns: DnsPlane;
   readonly #http: HttpServer | null;
   readonly #api: ApiSource;
   #config: Config;
   #client: MasterClient;
-  #forwarder: Forwarder;
-  #forwardZones: ForwardZones;
-  readonly #upstreams: UpstreamSource;
   #httpAddress: SocketAddress | null = null;
   #stopped: Promise<boolean> | null = null;
 
@@ -91,7 +77,12 @@ export class Daemon {
     this.#config = config;
     this.#options = options;
     this.#version = packageVersion();
-    this.#metrics = createMetrics({ version: this.#version, nodeVersion: process.version });
+    this.#tallies = new DnsTallies(clock, log);
+    this.#metrics = createMetrics({
+      version: this.#version,
+      nodeVersion: process.version,
+      dns: this.#tallies,
+    });
     this.#startedAt = { now: clock.now(), monotonic: clock.monotonic() };
     const zone = currentZoneSettings(config, expand);
     this.#publisher = new Publisher(clock, unreadyTable(zone));
@@ -99,27 +90,16 @@ export class Daemon {
     this.#thread = new GenerationThread(this.#workerSettings(zone), log);
     this.#lookup = createHostLookup({ clock });
     this.#client = this.#createClient(config, options.files);
-    this.#rejectLog = new ForwardRejectLog(clock, log);
-    this.#forwarder = this.#createForwarder(config);
-    this.#forwardZones = new ForwardZones(config.forward.zones);
-    this.#upstreams = new UpstreamSource({
-      clock,
-      log,
-      resolvConf: options.resolvConf ?? '/etc/resolv.conf',
-      config: () => this.#config.forward,
-      ownAddresses: () => this.dnsAddresses(),
-      createSystem: createSystemUpstreams,
-    });
     this.#poller = this.#createPoller();
-    this.#dns = this.#createDnsService();
-    const listen = config.dns.enabled ? config.dns.listen : [];
-    this.#listeners = this.#createListeners(listen);
+    this.#dns = this.#createDns();
     this.#api = this.#createApi();
     this.#http = config.http.enabled ? this.#createHttpServer() : null;
+    this.#metrics.readForwardFrom(() => forwardState(this.#dns));
     this.#metrics.readStatusFrom(() => {
-      this.#metrics.setDnsTcpConnections(this.#listeners.tcpConnections());
-      this.#metrics.setDnsListenerCounts(this.#listenerTotals.read());
-      this.#metrics.setForwardInflight(this.#forwarder.inflight);
+      this.#metrics.setDnsTcpConnections(this.#dns.tcpConnections());
+      this.#metrics.setDnsListenerCounts(this.#dns.totals.read());
+      this.#metrics.setDnsUdpSockets(this.#dns.totals.udpSockets());
+      this.#metrics.setForwardInflight(this.#dns.inflight);
       return this.status();
     });
   }
@@ -128,8 +108,7 @@ export class Daemon {
   async start(): Promise<void> {
     const { log } = this.#options;
     try {
-      await this.#listeners.open();
-      await this.#upstreams.check();
+      await this.#dns.open();
       this.#httpAddress = (await this.#http?.listen()) ?? null;
     } catch (error) {
       await this.stop();
@@ -154,25 +133,18 @@ export class Daemon {
   async reload(wanted: Config, files: MasterFiles): Promise<readonly string[]> {
     if (this.#stopped !== null) return [];
     const { config, fixed } = keepFixedSettings(this.#config, wanted);
-    const [oldClient, oldForwarder] = [this.#client, this.#forwarder];
-    // Closing it would fail the queries that wait in it.
-    const keepForwarder = config.forward.timeoutMs === this.#config.forward.timeoutMs;
+    const oldClient = this.#client;
     // What may fail comes first.
-    const forwardZones = new ForwardZones(config.forward.zones);
     const client = this.#createClient(config, files);
-    this.#forwarder = keepForwarder ? oldForwarder : this.#createForwarder(config);
     this.#client = client;
     this.#config = config;
     this.#options.log.setLevel(config.log.level);
-    this.#forwardZones = forwardZones;
-    this.#upstreams.expire();
-    this.#dns.configure(config.dns, this.#forwarding());
+    this.#dns.configure(config);
     this.#kernel.configure(config);
     await this.#renewZone();
     const { masters, pollIntervalMs: intervalMs } = config.cluster;
     this.#poller.replan({ masters, intervalMs });
-    const old = keepForwarder ? [oldClient] : [oldForwarder, oldClient];
-    await closeAll(this.#options.log, old);
+    await closeAll(this.#options.log, [oldClient]);
     this.#metrics.countConfigReload('success');
     return fixed;
   }
@@ -192,17 +164,20 @@ export class Daemon {
     const served = await closeAll(log, [
       this.#kernel,
       { close: () => this.#poller.stop() },
-      { close: () => this.#listeners.close(STOP_GRACE_MS) },
+      { close: () => this.#dns.close(STOP_GRACE_MS) },
       { close: () => this.#http?.close(STOP_GRACE_MS) },
     ]);
-    const parts = [this.#forwarder, this.#lookup, this.#client, this.#thread];
+    const parts = [this.#lookup, this.#client, this.#thread];
     return (await closeAll(log, parts)) && served;
   }
 
   /** Settings of the zone may have changed, or the addresses in it. */
   async #renewZone(): Promise<void> {
     const zone = currentZoneSettings(this.#config, expand);
-    if (this.#publisher.status === null) this.#publisher.reset(unreadyTable(zone));
+    if (this.#publisher.status === null) {
+      this.#publisher.reset(unreadyTable(zone));
+      this.#dns.publish(this.#publisher.table);
+    }
     await this.#thread.configure(this.#workerSettings(zone));
     this.#poller.rebuild();
   }
@@ -225,17 +200,17 @@ export class Daemon {
       vips: () => this.#publisher.vips,
       kernel: () => this.#kernel.status(),
       listeners: () => [
-        ...this.#listeners.status(),
+        ...this.#dns.listenerStatus(),
         ...(http === null ? [] : [{ ...http, protocol: 'http' as const, open: true, error: null }]),
       ],
-      listening: () => this.#listeners.listening,
-      upstreams: () => this.#upstreams.known().map(formatSocketAddress),
+      listening: () => this.#dns.listening,
+      dns: () => dnsStatus(this.#dns),
     });
   }
 
   /** Addresses of the DNS listeners, with the ports in use. */
   dnsAddresses(): SocketAddress[] {
-    return this.#listeners.addresses();
+    return this.#dns.addresses();
   }
 
   #createClient({ cluster }: Config, files: MasterFiles): MasterClient {
@@ -243,25 +218,6 @@ export class Daemon {
       clock: this.#options.clock,
       files,
       userAgent: `hoplite/${this.#version}`,
-    });
-  }
-
-  #createForwarder({ forward }: Config): Forwarder {
-    const metrics = this.#metrics;
-    return createForwarder({
-      timeoutMs: forward.timeoutMs,
-      clock: this.#options.clock,
-      onExchange: ({ to, durationMs, result }) => {
-        if (result.kind === 'reply') {
-          metrics.observeForward({ to, rcode: result.rcode, durationMs });
-        } else {
-          metrics.countForwardFailure(to, result.reason);
-        }
-      },
-      onReject: (reason) => {
-        metrics.countForwardReject();
-        this.#rejectLog.add(reason);
-      },
     });
   }
 
@@ -295,7 +251,9 @@ export class Daemon {
 
   #publish(...[read, built]: Parameters<Publisher['publish']>): void {
     const first = this.#publisher.status === null;
+    const { table } = this.#publisher;
     this.#publisher.publish(read, built);
+    if (this.#publisher.table !== table) this.#dns.publish(this.#publisher.table);
     // Names go before the services behind them, and come after them.
     this.#kernel.desire(built.kernelUpdate);
     this.#metrics.observeBuild('parse', read.parseMs);
@@ -324,42 +282,20 @@ export class Daemon {
     });
   }
 
-  #createDnsService(): DnsService {
-    const { clock, log } = this.#options;
-    return new DnsService(
-      {
-        clock,
-        log,
-        random: Math.random,
-        table: () => this.#publisher.table,
-        forward: (...args) => this.#forwarder.forward(...args),
-        observe: (observation) => this.#metrics.observeDns(observation),
-      },
-      this.#config.dns,
-      this.#forwarding(),
-    );
-  }
-
-  #createListeners(listen: readonly SocketAddress[]): DnsListeners {
-    const { clock, log } = this.#options;
-    const onError = (err: Error): void => log.warn('listener-error', { err });
-    // All listeners together, so that a node with many addresses does not have many times as many.
-    const budget = new ConnectionBudget(TCP_LIMITS.connections);
-    const totals = this.#listenerTotals;
-    return new DnsListeners(
-      {
-        clock,
-        log,
-        openUdp: async (address, handler) =>
-          totals.addUdp(await openUdpListener(address, handler, { onError })),
-        openTcp: async (address, handler) =>
-          totals.addTcp(await openTcpListener(address, handler, { clock, budget, onError })),
-        expand,
-        onChange: () => void this.#renewZone(),
-      },
-      listen,
-      this.#dns.handle,
-    );
+  #createDns(): DnsPlane {
+    const { clock, log, resolvConf = '/etc/resolv.conf' } = this.#options;
+    return new DnsPlane(this.#config, {
+      clock,
+      log,
+      tallies: this.#tallies,
+      metrics: this.#metrics,
+      version: this.#version,
+      hostname: hostname(),
+      resolvConf,
+      expand,
+      table: this.#publisher.table,
+      onAddressChange: () => void this.#renewZone(),
+    });
   }
 
   #createApi(): ApiSource {
@@ -371,8 +307,8 @@ export class Daemon {
         request.kind === 'ipvs' || request.kind === 'ipvs-plan'
           ? this.#kernel.view(request.kind)
           : this.#thread.view(request),
-      forwardZones: () => this.#forwardZones,
-      upstreams: () => this.#upstreams.current(),
+      dns: this.#dns,
+      tallies: this.#tallies,
     });
   }
 
@@ -386,13 +322,5 @@ export class Daemon {
       configView: () =>
         mesosDnsConfigView(this.#config, { soaSerial: this.#publisher.table.serial }),
     });
-  }
-
-  #forwarding(): Forwarding {
-    return {
-      enabled: this.#config.forward.enabled,
-      zones: this.#forwardZones,
-      upstreams: () => this.#upstreams.current(),
-    };
   }
 }

@@ -2,6 +2,7 @@
  * Entry of the generation worker: parses states, builds generations and renders views, so that
  * none of it delays an answer. It talks to nobody but the main thread.
  */
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type IpAddress, parseIpAddress } from '../core/base/address.ts';
 import { assert } from '../core/base/assert.ts';
@@ -29,6 +30,12 @@ import type {
 
 /** Enough for the log to show what kind of thing was rejected. */
 const REJECTIONS_REPORTED_MAX = 5;
+
+/**
+ * Nice value of this thread: where a build and the threads that answer want the same CPU, the build
+ * waits. It still gets a ninth of it beside a thread that never rests.
+ */
+const NICE = 10;
 
 /** The worker's state: the last snapshot, and the one that is served with its generation. */
 class GenerationWorker {
@@ -156,6 +163,8 @@ class GenerationWorker {
   }
 }
 
+// Linux alone has a priority for each thread; elsewhere this would be the whole daemon's.
+if (process.platform === 'linux') setPriority(NICE);
 const port = parentPort;
 assert(port !== null, 'this file runs as a worker');
 const worker = new GenerationWorker(workerData as WorkerSettings);

@@ -2,6 +2,7 @@ import { formatSocketAddress } from '../core/base/host-port.ts';
 import type { Config } from '../core/config/config.ts';
 import type {
   Clock,
+  DnsStatus,
   GenerationStatus,
   KernelStatus,
   ListenerStatus,
@@ -26,8 +27,7 @@ export interface StatusParts {
   listeners(): readonly ListenerStatus[];
   /** Whether every configured address is served; of a wildcard, one of its addresses. */
   listening(): boolean;
-  /** Upstreams of names outside all zones, as known now. */
-  upstreams(): readonly string[];
+  dns(): DnsStatus;
 }
 
 /** A state older than this many polls is worth a warning. */
@@ -44,6 +44,7 @@ export function statusOf(parts: StatusParts): Status {
   const generation = parts.generation();
   const vips = parts.vips() ?? { enabled: config.vip.enabled, services: 0, digest: '' };
   const kernel = parts.kernel();
+  const dns = parts.dns();
   const listeners = parts.listeners();
   const closed = listeners.filter((listener) => !listener.open);
   const ready = generation !== null && parts.listening();
@@ -53,6 +54,7 @@ export function statusOf(parts: StatusParts): Status {
         `listener ${listener.protocol} ${formatSocketAddress(listener)} is not open: ${listener.error ?? ''}`,
     ),
     ...sourceReasons(source, generation),
+    ...dns.looping.map((to) => `upstream ${to} sends our questions back to us and is not asked`),
     // A node that has only names to serve lacks nothing.
     ...(kernel.state === 'degraded' && vips.services > 0 ? kernel.reasons : []),
   ];
@@ -70,9 +72,12 @@ export function statusOf(parts: StatusParts): Status {
     listeners,
     vips,
     kernel,
+    udp: dns.udp,
     forwarding: {
       enabled,
-      upstreams: parts.upstreams(),
+      upstreams: dns.upstreams,
+      health: dns.health,
+      cache: dns.cache,
       zones: Object.fromEntries(
         zones.map(({ zone, upstreams }) => [zone, upstreams.map(formatSocketAddress)]),
       ),

@@ -4,20 +4,65 @@ import fc from 'fast-check';
 import { Histogram, Registry } from 'prom-client';
 import { createMetrics } from '../../src/adapters/metrics.ts';
 import type { Metrics } from '../../src/adapters/metrics.ts';
-import { HistogramTally } from '../../src/adapters/metrics/tally.ts';
-import type {
-  DnsObservation,
-  KernelStatus,
-  Status,
-  TrafficCounters,
-} from '../../src/core/ports.ts';
+import type { UpstreamState } from '../../src/adapters/metrics/forward-metrics.ts';
+import { ReadHistogram } from '../../src/adapters/metrics/read-metrics.ts';
+import type { KernelStatus, Status, TrafficCounters } from '../../src/core/ports.ts';
+import {
+  COUNT,
+  type Count,
+  DnsCounters,
+  type HistogramCounts,
+} from '../../src/core/respond/counters.ts';
+import { ZoneSlots } from '../../src/core/respond/zone-slots.ts';
 import { STATUS } from './http/test-api.ts';
 
-const create = (): Metrics => createMetrics({ version: '1.2.3', nodeVersion: 'v20.20.2' });
+/** Metrics of a daemon with two threads. */
+interface Measured extends Metrics {
+  readonly blocks: readonly [DnsCounters, DnsCounters];
+  /** One exchange, counted by the first thread unless told. */
+  observe(exchange: Exchange, thread?: 0 | 1): void;
+}
 
-const QUERY: DnsObservation = {
-  protocol: 'udp',
-  family: 4,
+interface Exchange {
+  readonly protocol: 0 | 1;
+  readonly family: 0 | 1;
+  readonly zone: string;
+  readonly qtype: number;
+  readonly rcode: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly durationMs: number;
+}
+
+const newBlock = (): DnsCounters => new DnsCounters(DnsCounters.create());
+
+function create(): Measured {
+  const blocks = [newBlock(), newBlock()] as const;
+  const zones = new ZoneSlots();
+  const metrics = createMetrics({
+    version: '1.2.3',
+    nodeVersion: 'v20.20.2',
+    dns: { blocks: () => blocks, zoneName: (slot) => zones.nameOf(slot) },
+  });
+  const observe: Measured['observe'] = (o, thread = 0) => {
+    const slot = o.zone === '.' ? 0 : zones.slotsOf([o.zone])[0]!;
+    blocks[thread].observe(
+      slot,
+      o.protocol,
+      o.family,
+      o.qtype,
+      o.rcode,
+      o.requestBytes,
+      o.responseBytes,
+      o.durationMs,
+    );
+  };
+  return { ...metrics, blocks, observe };
+}
+
+const QUERY: Exchange = {
+  protocol: 0,
+  family: 0,
   zone: 'mesos.',
   qtype: 1,
   rcode: 0,
@@ -50,10 +95,10 @@ const seriesOf = (samples: Samples, name: string): string[] =>
 
 test('a DNS exchange is counted by zone, protocol, family, type and response code', async () => {
   const metrics = create();
-  metrics.observeDns(QUERY);
-  metrics.observeDns(QUERY);
-  metrics.observeDns({ ...QUERY, protocol: 'tcp', family: 6, qtype: 33, rcode: 3 });
-  metrics.observeDns({ ...QUERY, zone: '.', qtype: 28, rcode: 2 });
+  metrics.observe(QUERY);
+  metrics.observe(QUERY, 1);
+  metrics.observe({ ...QUERY, protocol: 1, family: 1, qtype: 33, rcode: 3 });
+  metrics.observe({ ...QUERY, zone: '.', qtype: 28, rcode: 2 });
   const samples = await scrape(metrics);
   const requests = 'hoplite_dns_requests_total';
   assert.equal(samples.get(`${requests}{zone="mesos.",proto="udp",family="1",type="A"}`), 2);
@@ -68,7 +113,7 @@ test('a DNS exchange is counted by zone, protocol, family, type and response cod
 
 test('DNS durations fall into buckets of 0.25 ms doubling, sizes into theirs', async () => {
   const metrics = create();
-  for (const durationMs of [0.1, 0.25, 0.3, 1e9]) metrics.observeDns({ ...QUERY, durationMs });
+  for (const durationMs of [0.1, 0.25, 0.3, 1e9]) metrics.observe({ ...QUERY, durationMs });
   const samples = await scrape(metrics);
   const seconds = 'hoplite_dns_request_duration_seconds';
   const buckets = seriesOf(samples, `${seconds}_bucket`);
@@ -91,7 +136,7 @@ test('DNS durations fall into buckets of 0.25 ms doubling, sizes into theirs', a
 test('no question a client can ask makes the DNS metrics grow without end', async () => {
   const metrics = create();
   for (let qtype = 0; qtype < 65_536; qtype++) {
-    metrics.observeDns({ ...QUERY, qtype, rcode: qtype % 4096 });
+    metrics.observe({ ...QUERY, qtype, rcode: qtype % 4096 });
   }
   const samples = await scrape(metrics);
   const types = seriesOf(samples, 'hoplite_dns_requests_total');
@@ -104,15 +149,15 @@ test('no question a client can ask makes the DNS metrics grow without end', asyn
 test('zones, upstreams and reasons past their bound share one label', async () => {
   const metrics = create();
   for (let n = 0; n < 500; n++) {
-    metrics.observeDns({ ...QUERY, zone: `zone${n}.` });
+    metrics.observe({ ...QUERY, zone: `zone${n}.` });
     metrics.observeForward({ to: `10.0.${n >> 8}.${n & 255}:53`, rcode: 0, durationMs: 1 });
     metrics.countForwardFailure('10.0.0.0:53', `reason${n}`);
   }
   const codes = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`E${n}`, 1]));
   metrics.setDnsListenerCounts({ ...NO_COUNTS, udpSendErrors: codes });
   const samples = await scrape(metrics);
-  assert.equal(seriesOf(samples, 'hoplite_dns_request_duration_seconds_count').length, 65);
-  assert.equal(samples.get('hoplite_dns_request_duration_seconds_count{zone="other"}'), 436);
+  assert.equal(seriesOf(samples, 'hoplite_dns_request_duration_seconds_count').length, 63);
+  assert.equal(samples.get('hoplite_dns_request_duration_seconds_count{zone="other"}'), 438);
   assert.equal(samples.get('hoplite_forward_requests_total{to="other",rcode="NOERROR"}'), 436);
   assert.equal(seriesOf(samples, 'hoplite_forward_failures_total').length, 33);
   assert.equal(samples.get('hoplite_dns_udp_send_errors_total{code="other"}'), 468);
@@ -120,15 +165,15 @@ test('zones, upstreams and reasons past their bound share one label', async () =
 
 test('a duration that is not a number does not spoil the sum', async () => {
   const metrics = create();
-  metrics.observeDns({ ...QUERY, durationMs: Number.NaN });
-  metrics.observeDns({ ...QUERY, durationMs: -5 });
-  metrics.observeDns({ ...QUERY, durationMs: 1000 });
+  metrics.observe({ ...QUERY, durationMs: Number.NaN });
+  metrics.observe({ ...QUERY, durationMs: -5 });
+  metrics.observe({ ...QUERY, durationMs: 1000 });
   const samples = await scrape(metrics);
   assert.equal(samples.get('hoplite_dns_request_duration_seconds_sum{zone="mesos."}'), 1);
   assert.equal(samples.get('hoplite_dns_request_duration_seconds_count{zone="mesos."}'), 3);
 });
 
-test('a tallied histogram says the same as one of prom-client', async () => {
+test('a histogram that is read at the scrape says the same as one of prom-client', async () => {
   const value = fc.oneof(
     fc.constantFrom(0, 1, 2, 4, 8, 9),
     fc.double({ min: 0, max: 20, noNaN: true }),
@@ -138,16 +183,24 @@ test('a tallied histogram says the same as one of prom-client', async () => {
       const options = { name: 'sizes', help: 'Sizes.', labelNames: ['zone'] as const };
       const [ours, theirs] = [new Registry(), new Registry()];
       const buckets = [1, 2, 4, 8];
-      const tally = new HistogramTally({ ...options, buckets, registry: ours });
       const reference = new Histogram({ ...options, buckets, registers: [theirs] });
-      for (const [zone, values] of [['a', first] as const, ['b', second] as const]) {
-        const cell = tally.cell({ zone });
+      const zones = [['a', first] as const, ['b', second] as const];
+      for (const [zone, values] of zones) {
         reference.zero({ zone });
-        for (const each of values) {
-          cell.observe(each);
-          reference.observe({ zone }, each);
-        }
+        for (const each of values) reference.observe({ zone }, each);
       }
+      const counted = (values: readonly number[]): HistogramCounts => {
+        const bounds = [0, ...buckets, Infinity];
+        const isIn = (each: number, i: number): boolean =>
+          (i === 0 || each > bounds[i]!) && each <= bounds[i + 1]!;
+        return {
+          counts: [...buckets, 0].map((_, i) => values.filter((each) => isIn(each, i)).length),
+          sum: values.reduce((sum, each) => sum + each, 0),
+        };
+      };
+      new ReadHistogram({ ...options, buckets, registry: ours }, () =>
+        zones.map(([zone, values]) => [{ zone }, counted(values)] as const),
+      );
       assert.equal(await ours.metrics(), await theirs.metrics());
     }),
     { numRuns: 100 },
@@ -217,6 +270,7 @@ test('forwarding, polls, generations, reloads and HTTP answers are counted', asy
   metrics.countForwardFailure('10.0.0.2:53', 'timeout');
   metrics.setForwardInflight(7);
   metrics.countForwardReject();
+  metrics.countForwardCoalesced();
   metrics.observePoll('success', 80);
   metrics.observePoll('master-timeout', 10_000);
   metrics.observeBuild('parse', 8);
@@ -239,6 +293,7 @@ test('forwarding, polls, generations, reloads and HTTP answers are counted', asy
     'hoplite_forward_failures_total{to="10.0.0.2:53",reason="timeout"}': 1,
     hoplite_forward_inflight: 7,
     hoplite_forward_rejects_total: 1,
+    hoplite_forward_coalesced_total: 1,
     'hoplite_source_polls_total{result="success"}': 1,
     'hoplite_source_polls_total{result="master-timeout"}': 1,
     hoplite_source_poll_duration_seconds_count: 2,
@@ -257,6 +312,73 @@ test('forwarding, polls, generations, reloads and HTTP answers are counted', asy
   for (const [name, value] of Object.entries(expected)) {
     assert.equal(samples.get(name), value, name);
   }
+});
+
+test('what the threads have counted besides answers is summed', async () => {
+  const metrics = create();
+  const [first, second] = metrics.blocks;
+  const counts: readonly (readonly [series: string, kind: Count])[] = [
+    ['hoplite_dns_cache_hits_total{type="positive"}', COUNT.CACHE_HIT],
+    ['hoplite_dns_cache_hits_total{type="negative"}', COUNT.CACHE_HIT_NEGATIVE],
+    ['hoplite_dns_cache_misses_total', COUNT.CACHE_MISS],
+    ['hoplite_dns_cache_stale_total', COUNT.CACHE_STALE],
+    ['hoplite_dns_cache_prefetch_total', COUNT.CACHE_PREFETCH],
+    ['hoplite_dns_rate_limited_total{action="truncated"}', COUNT.LIMITED_TRUNCATED],
+    ['hoplite_dns_rate_limited_total{action="dropped"}', COUNT.LIMITED_DROPPED],
+    ['hoplite_dns_rate_limited_total{action="badcookie"}', COUNT.LIMITED_BADCOOKIE],
+    ['hoplite_dns_access_refused_total', COUNT.ACCESS_REFUSED],
+    ['hoplite_dns_cookies_total{kind="client"}', COUNT.COOKIE_CLIENT_ONLY],
+    ['hoplite_dns_cookies_total{kind="valid"}', COUNT.COOKIE_VALID],
+    ['hoplite_dns_cookies_total{kind="invalid"}', COUNT.COOKIE_INVALID],
+    ['hoplite_dns_query_log_left_out_total', COUNT.QUERY_LOG_LEFT_OUT],
+  ];
+  assert.equal(counts.length, Object.keys(COUNT).length);
+  const before = await scrape(metrics);
+  for (const [series] of counts) assert.equal(before.get(series), 0, series);
+  for (const [i, [, kind]] of counts.entries()) {
+    for (let n = 0; n <= i; n++) first.count(kind);
+    second.count(kind);
+  }
+  const after = await scrape(metrics);
+  for (const [i, [series]] of counts.entries()) assert.equal(after.get(series), i + 2, series);
+});
+
+test('upstreams, the cache and the UDP sockets are absent until something is known', async () => {
+  const metrics = create();
+  const names = [
+    'hoplite_forward_upstream_rtt_seconds',
+    'hoplite_forward_upstream_up',
+    'hoplite_dns_cache_entries',
+    'hoplite_dns_cache_bytes',
+    'hoplite_dns_udp_receive_buffer_bytes',
+  ];
+  const before = await scrape(metrics);
+  for (const name of names) assert.deepEqual(seriesOf(before, name), [], name);
+  let upstreams: readonly UpstreamState[] = [
+    { to: '10.0.0.2:53', rttMs: 12.5, up: true },
+    { to: '10.0.0.3:53', rttMs: null, up: false },
+  ];
+  metrics.readForwardFrom(() => ({ upstreams, cacheEntries: 7, cacheBytes: 4096 }));
+  metrics.setDnsUdpSockets({ receiveBufferBytes: 212_992, queueDrops: 3 });
+  const samples = await scrape(metrics);
+  assert.deepEqual(
+    names.flatMap((name) => seriesOf(samples, name).map((key) => [key, samples.get(key)])),
+    [
+      ['hoplite_forward_upstream_rtt_seconds{to="10.0.0.2:53"}', 0.0125],
+      ['hoplite_forward_upstream_up{to="10.0.0.2:53"}', 1],
+      ['hoplite_forward_upstream_up{to="10.0.0.3:53"}', 0],
+      ['hoplite_dns_cache_entries', 7],
+      ['hoplite_dns_cache_bytes', 4096],
+      ['hoplite_dns_udp_receive_buffer_bytes', 212_992],
+    ],
+  );
+  assert.equal(samples.get('hoplite_dns_udp_queue_drops_total'), 3);
+  upstreams = Array.from({ length: 500 }, (_, n) => ({ to: `u${n}`, rttMs: 1, up: true }));
+  metrics.setDnsUdpSockets({ receiveBufferBytes: null, queueDrops: 4 });
+  const later = await scrape(metrics);
+  assert.equal(seriesOf(later, 'hoplite_forward_upstream_up').length, 64);
+  assert.equal(later.has('hoplite_dns_udp_receive_buffer_bytes'), false);
+  assert.equal(later.get('hoplite_dns_udp_queue_drops_total'), 4);
 });
 
 test('the text holds the metrics of Node too, event-loop lag among them', async () => {

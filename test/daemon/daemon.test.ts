@@ -10,7 +10,7 @@ import { describe, test, type TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { DaemonError } from '../../src/core/base/daemon-error.ts';
 import { RCODE, TYPE } from '../../src/core/dns/constants.ts';
-import { DnsListeners } from '../../src/daemon/dns-listeners.ts';
+import { DnsListeners } from '../../src/daemon/dns/dns-listeners.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { buildMessage } from '../support/dns-message.ts';
 import { closedPort, openTcpClient, openUpstream } from '../support/dns-peer.ts';

@@ -74,13 +74,20 @@ describe('a reload', () => {
     const running = daemonConfig({ cluster: { masters: ['10.0.0.1'] } });
     const wanted = daemonConfig({
       cluster: { masters: ['10.0.0.2'] },
-      dns: { listen: ['127.0.0.2:0'], ttlSeconds: 77, enabled: false },
+      dns: { listen: ['127.0.0.2:0'], udpThreads: 7, ttlSeconds: 77, enabled: false },
       http: { listen: '127.0.0.2:0', enumeration: false },
       vip: { enabled: false },
     });
     const { config, fixed } = keepFixedSettings(running, wanted);
-    assert.deepEqual(fixed, ['dns.enabled', 'dns.listen', 'http.listen', 'vip.enabled']);
-    assert.deepEqual([config.dns.enabled, config.dns.listen], [true, running.dns.listen]);
+    assert.deepEqual(fixed, [
+      'dns.enabled',
+      'dns.listen',
+      'dns.udpThreads',
+      'http.listen',
+      'vip.enabled',
+    ]);
+    const { enabled, listen, udpThreads } = config.dns;
+    assert.deepEqual([enabled, listen, udpThreads], [true, running.dns.listen, 'auto']);
     assert.equal(config.vip.enabled, true);
     assert.deepEqual(config.http, { ...running.http, enumeration: false });
     assert.deepEqual(config.cluster, wanted.cluster);

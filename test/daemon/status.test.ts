@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type {
+  DnsStatus,
   GenerationStatus,
   KernelStatus,
   ListenerStatus,
@@ -79,6 +80,24 @@ const KERNEL: KernelStatus = {
   restarts: 0,
 };
 
+const DNS: DnsStatus = {
+  udp: { threads: 1, problem: null, restarts: 0 },
+  upstreams: ['10.0.0.2:53'],
+  health: [{ to: '10.0.0.2:53', rttMs: 1.5, failing: false, lastFailure: null, disabled: false }],
+  looping: [],
+  cache: {
+    entries: 5,
+    bytes: 1_280,
+    hotEntries: 2,
+    hits: 40,
+    misses: 7,
+    stale: 1,
+    prefetches: 3,
+    flights: 1,
+    waiters: 2,
+  },
+};
+
 interface Parts {
   readonly source?: Partial<SourceStatus>;
   readonly generation?: GenerationStatus | null;
@@ -87,6 +106,7 @@ interface Parts {
   readonly forward?: object;
   readonly vips?: VipStatus | null;
   readonly kernel?: Partial<KernelStatus>;
+  readonly looping?: readonly string[];
 }
 
 const FORWARD = {
@@ -96,7 +116,7 @@ const FORWARD = {
 
 function status(parts: Parts = {}): Status {
   const { source = {}, generation = GENERATION, listeners = [OPEN], forward = FORWARD } = parts;
-  const { listening = true, vips = VIPS, kernel = {} } = parts;
+  const { listening = true, vips = VIPS, kernel = {}, looping = [] } = parts;
   const clock = new ManualClock();
   clock.advance(3_600_400);
   return statusOf({
@@ -111,7 +131,7 @@ function status(parts: Parts = {}): Status {
     kernel: () => ({ ...KERNEL, ...kernel }),
     listeners: () => listeners,
     listening: () => listening,
-    upstreams: () => ['10.0.0.2:53'],
+    dns: () => ({ ...DNS, looping }),
   });
 }
 
@@ -119,7 +139,7 @@ const WAITING = { leader: null, ageSeconds: null, lastSuccessAt: null };
 
 describe('the status', () => {
   test('of a daemon that serves is ready and says what from', () => {
-    const { startedAt, uptimeSeconds, ready, summary, reasons, forwarding } = status();
+    const { startedAt, uptimeSeconds, ready, summary, reasons, forwarding, udp } = status();
     assert.deepEqual([ready, reasons], [true, []]);
     assert.equal(
       summary,
@@ -129,8 +149,19 @@ describe('the status', () => {
     assert.deepEqual(forwarding, {
       enabled: true,
       upstreams: ['10.0.0.2:53'],
+      health: DNS.health,
+      cache: DNS.cache,
       zones: { consul: ['10.0.0.3:8600', '[fd00::3]:8600'] },
     });
+    assert.deepEqual(udp, { threads: 1, problem: null, restarts: 0 });
+  });
+
+  test('is ready with an upstream that asks us back, and says that it is not asked', () => {
+    const { ready, reasons } = status({ looping: ['10.0.0.2:53'] });
+    assert.equal(ready, true);
+    assert.deepEqual(reasons, [
+      'upstream 10.0.0.2:53 sends our questions back to us and is not asked',
+    ]);
   });
 
   test('before the first state is not ready and says what happens to names', () => {

@@ -61,6 +61,18 @@ suite('on a node whose resolv.conf names hoplite', { skip: missingNamespaces() }
     }
   });
 
+  test('glibc with `edns0` and `rotate` gets the same', async () => {
+    node.setResolvConf(`${RESOLV_CONF}${RESOLV_CONF}options edns0 rotate\n`);
+    try {
+      assert.deepEqual(addresses(await getent('dual.marathon.mesos')), ['9.0.1.5', 'fd00:9::5']);
+      assert.equal(addresses(await getent('many.marathon.mesos')).length, MANY);
+      assert.deepEqual(addresses(await getent(OUTSIDE.name)), [OUTSIDE.v6, OUTSIDE.v4].sort());
+      assert.equal((await getent('nobody.marathon.mesos')).status, 2, 'getent finds nothing');
+    } finally {
+      node.setResolvConf(RESOLV_CONF);
+    }
+  });
+
   test('the lookup of Node gets both kinds of addresses', async () => {
     const script = `
       import { lookup } from 'node:dns/promises';

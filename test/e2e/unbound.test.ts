@@ -1,24 +1,13 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { SocketAddress } from '../../src/core/config/config.ts';
 import { SuiteCleanup } from '../support/cleanup.ts';
-import {
-  ANY_PORT,
-  LongProcess,
-  queriesSeen,
-  scratchFolder,
-  serve,
-  type ServingCli,
-} from '../support/cli-process.ts';
+import { ANY_PORT, queriesSeen, serve, type ServingCli } from '../support/cli-process.ts';
 import { dig, type DigReply } from '../support/dig.ts';
-import { openUpstream } from '../support/dns-peer.ts';
 import { MANY, startSmallMaster } from '../support/e2e-master.ts';
-import { missingTools, toolPath } from '../support/tools.ts';
+import { startUnbound } from '../support/recursive-resolver.ts';
+import { missingTools } from '../support/tools.ts';
 
-/** A free port can be taken by others before Unbound has it. */
-const PORT_CHOICES_MAX = 5;
 const TTL_SECONDS = 600;
 const NEGATIVE_TTL_SECONDS = 300;
 
@@ -100,53 +89,12 @@ async function start(): Promise<void> {
     forward: { enabled: false },
   });
   await daemon.ready();
-  for (let choice = 1; ; choice++) {
-    try {
-      unbound = await startUnbound(daemon.dns);
-      return;
-    } catch (error) {
-      if (choice === PORT_CHOICES_MAX) throw error;
-    }
-  }
-}
-
-async function startUnbound(stub: SocketAddress): Promise<SocketAddress> {
-  const free = await openUpstream(() => undefined);
-  await free.close();
-  const { address, port } = free.address;
-  const folder = scratchFolder(shared);
-  const file = join(folder, 'unbound.conf');
-  writeFileSync(
-    file,
-    `server:
-  interface: ${address}@${port}
-  outgoing-interface: ${address}
-  directory: "${folder}"
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  logfile: ""
-  verbosity: 1
-  num-threads: 1
-  do-ip6: no
-  do-not-query-localhost: no
-  module-config: "iterator"
-  harden-below-nxdomain: yes
-  qname-minimisation: yes
-  qname-minimisation-strict: yes
-  use-caps-for-id: yes
-remote-control:
-  control-enable: no
-stub-zone:
+  const { address, port } = daemon.dns;
+  unbound = await startUnbound(
+    shared,
+    `stub-zone:
   name: "mesos"
-  stub-addr: ${stub.address}@${stub.port}
+  stub-addr: ${address}@${port}
 `,
   );
-  // AppArmor profiles go by path, and that of Unbound lets it read only its own folders.
-  const program = join(folder, 'unbound');
-  copyFileSync(toolPath('unbound') ?? '', program);
-  const unbound = new LongProcess(shared, program, ['-d', '-c', file]);
-  await unbound.prints('start of service', () => unbound.stderr.includes('start of service'));
-  return free.address;
 }

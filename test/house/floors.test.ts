@@ -32,8 +32,8 @@ const CORE_MODULES: Readonly<Record<string, readonly string[] | 'any'>> = {
   'node:crypto': ['hash'],
 };
 
-/** The one file that constructs adapters; worker entry files are found by who starts them. */
-const COMPOSITION_ROOT = 'src/daemon/daemon.ts';
+/** The files that construct adapters; worker entry files are found by who starts them. */
+const COMPOSITION_ROOTS = ['src/daemon/daemon.ts', 'src/daemon/dns/dns-plane.ts'];
 
 /** `core`, `adapters`, `daemon` or `cli`; '' outside src. */
 function floorOf(path: string): string {
@@ -82,9 +82,9 @@ function daemonObjection(
   if (target === null) return specifier.startsWith('node:') ? null : 'packages belong in adapters';
   const floor = floorOf(target);
   if (floor === '' || floor === 'cli') return 'the daemon does not know the door';
-  const mayConstruct = file.path === COMPOSITION_ROOT || workers.has(file.path);
+  const mayConstruct = COMPOSITION_ROOTS.includes(file.path) || workers.has(file.path);
   if (floor !== 'adapters' || kind === 'type' || mayConstruct) return null;
-  return `only ${COMPOSITION_ROOT} and worker entry files construct adapters`;
+  return `only ${COMPOSITION_ROOTS.join(', ')} and worker entry files construct adapters`;
 }
 
 /** Every import that goes the wrong way, as `path:line imports specifier: why`. */

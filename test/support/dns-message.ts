@@ -232,3 +232,22 @@ function readName(view: Buffer, start: number): [string, number] {
     at += 1 + length;
   }
 }
+
+/** An option of an OPT record (RFC 6891 §6.1.2). */
+export function ednsOption(code: number, data: Uint8Array = new Uint8Array(0)): Uint8Array {
+  return Buffer.concat([u16(code, data.length), data]);
+}
+
+/** Data of the options of an OPT record by their code, all in hexadecimal; none may come twice. */
+export function readEdnsOptions(options: string): Map<number, string> {
+  const bytes = Buffer.from(options, 'hex');
+  const read = new Map<number, string>();
+  for (let at = 0; at < bytes.length;) {
+    const code = bytes.readUInt16BE(at);
+    const end = at + 4 + bytes.readUInt16BE(at + 2);
+    assert.ok(end <= bytes.length && !read.has(code), 'options are whole, and each there once');
+    read.set(code, bytes.toString('hex', at + 4, end));
+    at = end;
+  }
+  return read;
+}

@@ -99,6 +99,19 @@ export async function openUpstream(script: Script, host = '127.0.0.1'): Promise<
   };
 }
 
+/** Label of the questions by which a daemon looks for loops. */
+const PROBE = 'hoplite-loop-';
+
+/** Whether a query is none of those by which a daemon finds out whether an upstream asks it back. */
+export function isQuestion({ message }: ReceivedQuery): boolean {
+  return !Buffer.from(message).toString('latin1').toLowerCase().includes(PROBE);
+}
+
+/** What an upstream was asked by clients of the daemon, see `isQuestion`. */
+export function questionsTo({ received }: ScriptedUpstream): readonly ReceivedQuery[] {
+  return received.filter(isQuestion);
+}
+
 /** Listens on a port that is free for both protocols. */
 async function bindBoth(server: ReturnType<typeof createServer>, host: string): Promise<UdpSocket> {
   for (let attempt = 0; attempt < 20; attempt++) {

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { type IpAddress, parseIpAddress } from '../../src/core/base/address.ts';
 import { type Random, seededRandom } from '../../src/core/base/random.ts';
-import { Answerer, type AnswerSettings, DROP, FORWARD } from '../../src/core/dns/answer.ts';
+import {
+  Answerer,
+  type AnswerSettings,
+  type Asking,
+  DROP,
+  FORWARD,
+  PENDING,
+} from '../../src/core/dns/answer.ts';
 import type { AnswerTable } from '../../src/core/dns/answer-table.ts';
 import { compileTable, stampSerial } from '../../src/core/dns/compile-table.ts';
 import { RecordStore } from '../../src/core/dns/record-store.ts';
 import type { ZoneApex, ZoneTerms } from '../../src/core/dns/zone.ts';
+import type { ClientAddress } from '../../src/core/guard/client-address.ts';
+import type { ServerCookies } from '../../src/core/guard/server-cookie.ts';
 import { buildMessage, type ReadMessage, readMessage, type TestMessage } from './dns-message.ts';
 
 /** Start of authority of a zone in tests; the negative TTL is shorter than that of records. */
@@ -71,35 +80,74 @@ export function compileZone(
 }
 
 /** How a query comes in and what the server is set to. */
-export interface Asking extends Partial<AnswerSettings> {
+export interface AskingTerms extends Partial<AnswerSettings> {
   readonly overTcp?: boolean;
+  readonly recursionAvailable?: boolean;
   readonly random?: Random;
+  readonly cookies?: ServerCookies | null;
+  readonly client?: ClientAddress;
+  /** Wall clock. */
+  readonly nowSeconds?: number;
+  readonly unprovenBytesMax?: number;
 }
 
-const SETTINGS: AnswerSettings = {
+export const SETTINGS: AnswerSettings = {
   udpPayloadSize: 1232,
-  recursionAvailable: true,
   truncateBit: true,
+  nsid: new Uint8Array(0),
+  chaos: null,
+  tcpIdleMs: 10_000,
 };
+
+/** 10.0.0.1, or the address that `text` stands for. */
+export function clientAt(text = '10.0.0.1'): ClientAddress {
+  const { family, bytes } = ip(text);
+  return { family, bytes, offset: 0 };
+}
+
+/** How an answerer is asked: over UDP, by 10.0.0.1, at a time of no meaning. */
+export function asking({
+  overTcp = false,
+  recursionAvailable = true,
+  client = clientAt(),
+  nowSeconds = 1_700_000_000,
+  unprovenBytesMax = 65_535,
+}: AskingTerms = {}): Asking {
+  return { overTcp, recursionAvailable, client, nowSeconds, unprovenBytesMax };
+}
+
+/** An answerer as tests set it up. */
+export function answererOf({
+  random = seededRandom(1),
+  cookies = null,
+  ...terms
+}: AskingTerms = {}): Answerer {
+  return new Answerer({ ...SETTINGS, ...terms }, cookies, random);
+}
 
 /** What a server with this table does with a query: the octets it sends, or nothing. */
 export function answerBytes(
   table: AnswerTable,
   query: Uint8Array,
-  { overTcp = false, random = seededRandom(1), ...settings }: Asking = {},
+  terms: AskingTerms = {},
 ): Uint8Array | 'drop' | 'forward' {
-  const answerer = new Answerer({ ...SETTINGS, ...settings }, random);
+  const answerer = answererOf(terms);
   // Behind the message stands what an earlier, longer one left in the buffer.
   const buffer = Buffer.concat([query, Buffer.alloc(64, 0xee)]);
   const out = new Uint8Array(65_535).fill(0xdd);
-  const length = answerer.answer(table, buffer, query.length, overTcp, out);
+  let length = answerer.begin(buffer, query.length, asking(terms), out);
+  if (length === PENDING) length = answerer.answerFrom(table);
   if (length === DROP) return 'drop';
   return length === FORWARD ? 'forward' : out.slice(0, length);
 }
 
 /** The decoded answer to a query that has to have one, with nothing behind its last record. */
-export function answer(table: AnswerTable, query: TestMessage, asking: Asking = {}): ReadMessage {
-  const bytes = answerBytes(table, buildMessage(query), asking);
+export function answer(
+  table: AnswerTable,
+  query: TestMessage,
+  terms: AskingTerms = {},
+): ReadMessage {
+  const bytes = answerBytes(table, buildMessage(query), terms);
   assert.ok(typeof bytes !== 'string', `the query gets an answer, not "${String(bytes)}"`);
   const message = readMessage(bytes);
   assert.equal(message.trailing, 0);

@@ -10,12 +10,14 @@ export const TOOLS = {
   curl: 'curl',
   delv: 'bind9-dnsutils',
   dig: 'bind9-dnsutils',
+  dnsperf: 'dnsperf',
   /** musl-gcc is a wrapper around it. */
   gcc: 'gcc',
   ip: 'iproute2',
   iptables: 'iptables',
   ipvsadm: 'ipvsadm',
   kdig: 'knot-dnsutils',
+  kresd: 'knot-resolver',
   /** A Linux kernel as a program; it has ip_vs where the machine's own need not. */
   'linux.uml': 'user-mode-linux',
   modprobe: 'kmod',

@@ -1,219 +1,193 @@
-import { randomInt } from 'node:crypto';
 import { assert } from '../../core/base/assert.ts';
 import { DaemonError } from '../../core/base/daemon-error.ts';
-import { formatSocketAddress } from '../../core/base/host-port.ts';
-import type { SocketAddress } from '../../core/config/config.ts';
-import { HEADER_BYTES, RCODE, RCODE_MASK, UDP_PLAIN_BYTES_MAX } from '../../core/dns/constants.ts';
-import { fitReply } from '../../core/dns/fit-reply.ts';
-import { locateRecords, questionEnd } from '../../core/dns/message-layout.ts';
-import { replyForClient } from '../../core/dns/upstream-reply.ts';
-import { lowerOctet, writeU16 } from '../../core/dns/wire.ts';
+import type { ForwardConfig, SocketAddress } from '../../core/config/config.ts';
+import { HEADER_BYTES } from '../../core/dns/constants.ts';
+import { questionEnd } from '../../core/dns/message-layout.ts';
+import { lowerOctet } from '../../core/dns/wire.ts';
+import { UpstreamHealth } from '../../core/forward/upstream-health.ts';
+import { orderUpstreams } from '../../core/forward/upstream-order.ts';
 import type { Clock } from '../../core/ports.ts';
-import { askOverTcp } from './tcp-exchange.ts';
-import { askOverUdp, isTruncated } from './udp-exchange.ts';
-import { failed } from './upstream-exchange.ts';
-import type { Exchange, ExchangeFailure, ExchangeOutcome } from './upstream-exchange.ts';
+import { UpstreamAsker } from './upstream-asker.ts';
+import type { Asking, ForwardExchange } from './upstream-asker.ts';
+import { UpstreamRace } from './upstream-race.ts';
+import type { RaceParts } from './upstream-race.ts';
+
+export type { ForwardExchange };
 
 /**
- * Forwards under way at once, each with a socket and at most two messages of 64 KiB. A resolver
- * that has more than this unanswered is broken, and waiting clients help nobody.
+ * Exchanges under way at once, each with a socket and at most two messages of 64 KiB. Upstreams that
+ * have more than this unanswered are broken, and waiting clients help nobody.
  */
-const INFLIGHT_MAX = 1000;
+const EXCHANGES_MAX = 1000;
 /**
- * Forwards under way for one question. Programs of a node that ask the same within one time-out are
- * some tens; a question that comes back to us, because an upstream asks us, is one more each round.
+ * Queries under way for one question. The resolver asks each once, but for DO, CD and RD, which makes
+ * eight; a question that comes back to us, because an upstream asks us, is one more each round.
  */
-const SAME_QUESTION_MAX = 64;
+const SAME_QUESTION_MAX = 16;
 
-/** One exchange with one upstream, for the metrics. `to` is `address:port`. */
-export interface ForwardExchange {
-  readonly to: string;
-  readonly protocol: 'udp' | 'tcp';
-  readonly durationMs: number;
-  readonly result:
-    | { readonly kind: 'reply'; readonly rcode: number }
-    | { readonly kind: 'failure'; readonly reason: ExchangeFailure };
-}
-
-/** A forward that was turned away: too many at all, or too many for the same question. */
+/** A query that was turned away: too many exchanges at all, or queries for the same question. */
 export type ForwardRejectReason = 'inflight' | 'loop';
 
 export interface ForwarderOptions {
+  readonly policy: ForwardConfig['policy'];
   /** Time one upstream gets for one exchange; a retry over TCP is an exchange of its own. */
   readonly timeoutMs: number;
   readonly clock: Clock;
-  readonly inflightMax?: number;
+  readonly exchangesMax?: number;
+  /** Told of every exchange but those that nobody waits for any more. */
   readonly onExchange?: (exchange: ForwardExchange) => void;
-  /** Told of every forward that is turned away before anybody is asked. */
+  /** Told of every query that is turned away before anybody is asked. */
   readonly onReject?: (reason: ForwardRejectReason) => void;
 }
 
-/** Passes queries on to recursive resolvers. */
+/** How an upstream is doing, for people. */
+export interface UpstreamState {
+  /** `address:port`. */
+  readonly to: string;
+  /** Smoothed round-trip time; null: not measured. */
+  readonly rttMs: number | null;
+  /** Several failures in a row: it is asked now and then, and no client waits for it. */
+  readonly failing: boolean;
+  /** `at` is ISO 8601 in UTC. */
+  readonly lastFailure: { readonly reason: string; readonly at: string } | null;
+  /** It asks us in turn, and so is not asked. */
+  readonly disabled: boolean;
+}
+
+/** Asks recursive resolvers; keeps no answers. */
 export interface Forwarder {
   /**
-   * The reply to `query` as this client gets it: its id, its question letter for letter, the
-   * upstream's flags and OPT, cut with TC to `clientLimitBytes` (at least 512). `query` is a
-   * decodable message with one question; it is copied before the call returns and sent as it is but
-   * for the id. Upstreams are asked strictly in order; the next one is asked after any failure and
-   * after SERVFAIL and REFUSED, the first of which is the reply if nobody has a better one (D23).
-   * Rejects with `upstream-timeout` if all were silent, else `upstream-failed`; the latter at once
-   * if too many forwards are under way, at all or for the same question.
+   * The best reply to `query`, a message of `buildUpstreamQuery`: with its id and its question letter
+   * for letter, else as the upstream sent it. The first answer (NOERROR, NXDOMAIN, YXDOMAIN) wins; if
+   * there is none, the best of truncated, SERVFAIL, REFUSED, NOTIMP and FORMERR. Rejects with
+   * `upstream-timeout` if all were silent, else `upstream-failed`: `10.0.0.2:53: timeout; …`. At once
+   * if too many exchanges are under way, or queries for the same question. Takes `deadlineMs` at most.
    */
-  forward(
+  ask(
     query: Uint8Array,
     upstreams: readonly SocketAddress[],
-    transport: 'udp' | 'tcp',
-    clientLimitBytes: number,
+    deadlineMs: number,
   ): Promise<Uint8Array>;
-  /** Forwards under way. */
+  /** Queries under way. */
   readonly inflight: number;
-  /** Ends every exchange; forwards under way and later ones reject with `upstream-failed`. */
+  /** Forgets what it knows of all others: they are no longer configured. */
+  keep(upstreams: readonly SocketAddress[]): void;
+  /** Those that have been asked; `looping` are `to` of those that are disabled. */
+  health(looping?: readonly string[]): readonly UpstreamState[];
+  /** Ends every exchange; queries under way and later ones reject with `upstream-failed`. */
   close(): void;
 }
 
-/** A forwarder without a cache. */
+/** A forwarder that knows nothing of its upstreams yet. */
 export function createForwarder(options: ForwarderOptions): Forwarder {
-  return new OrderedForwarder(options);
+  return new RacingForwarder(options);
 }
 
-interface Failure {
-  readonly upstream: SocketAddress;
-  readonly failure: ExchangeFailure;
-  readonly detail: string;
-}
-
-class OrderedForwarder implements Forwarder {
+class RacingForwarder implements Forwarder {
   readonly #options: ForwarderOptions;
-  readonly #inflightMax: number;
-  readonly #cancels = new Set<() => void>();
-  /** Forwards under way by `questionKey`. */
+  readonly #health = new UpstreamHealth();
+  readonly #parts: RaceParts;
+  readonly #races = new Set<UpstreamRace>();
+  /** Each has one exchange under way; looks outlive their race. */
+  readonly #askings = new Set<Asking>();
+  /** Queries under way by `questionKey`. */
   readonly #byQuestion = new Map<string, number>();
   #inflight = 0;
   #closed = false;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
-    this.#inflightMax = options.inflightMax ?? INFLIGHT_MAX;
+    const { clock } = options;
+    const asker = new UpstreamAsker({ ...options, health: this.#health });
+    this.#parts = {
+      clock,
+      health: this.#health,
+      isFull: () => this.#askings.size >= (options.exchangesMax ?? EXCHANGES_MAX),
+      ask: async (query, upstream, asking) => {
+        this.#askings.add(asking);
+        try {
+          return await asker.ask(query, upstream, asking);
+        } finally {
+          this.#askings.delete(asking);
+        }
+      },
+    };
   }
 
   get inflight(): number {
     return this.#inflight;
   }
 
-  close(): void {
-    this.#closed = true;
-    for (const cancel of this.#cancels) cancel();
+  keep(upstreams: readonly SocketAddress[]): void {
+    this.#health.keep(upstreams);
   }
 
-  forward(
+  health(looping: readonly string[] = []): readonly UpstreamState[] {
+    const { clock } = this.#options;
+    const wallOffsetMs = clock.now() - clock.monotonic();
+    return this.#health.conditions().map(({ to, rttMs, failing, lastFailure }) => ({
+      to,
+      rttMs,
+      failing,
+      lastFailure: lastFailure && {
+        reason: lastFailure.reason,
+        at: new Date(wallOffsetMs + lastFailure.at).toISOString(),
+      },
+      disabled: looping.includes(to),
+    }));
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const race of this.#races) race.close();
+    for (const { cancellation } of this.#askings) cancellation.cancel();
+  }
+
+  ask(
     query: Uint8Array,
     upstreams: readonly SocketAddress[],
-    transport: 'udp' | 'tcp',
-    clientLimitBytes: number,
+    deadlineMs: number,
   ): Promise<Uint8Array> {
     // Outside the promise, so that nobody takes a broken invariant for a failed exchange.
     assert(query.length > HEADER_BYTES && questionEnd(query) > 0, 'a forwarded query is readable');
-    assert(clientLimitBytes >= UDP_PLAIN_BYTES_MAX, 'every client takes 512 octets');
     // Not `slice`: on a Buffer that is a view.
-    return this.#forward(new Uint8Array(query), upstreams, transport, clientLimitBytes);
+    return this.#ask(new Uint8Array(query), upstreams, deadlineMs);
   }
 
-  async #forward(
+  async #ask(
     query: Uint8Array,
     upstreams: readonly SocketAddress[],
-    transport: 'udp' | 'tcp',
-    clientLimitBytes: number,
+    deadlineMs: number,
   ): Promise<Uint8Array> {
+    if (this.#closed) throw new DaemonError('upstream-failed', 'the forwarder is closed');
     const question = questionKey(query);
     const same = this.#byQuestion.get(question) ?? 0;
-    if (this.#inflight >= this.#inflightMax) {
-      const message = `${this.#inflight} forwarded queries wait already; the upstreams are too slow`;
-      throw this.#reject('inflight', message);
+    if (this.#parts.isFull()) {
+      throw this.#reject('inflight', 'too many exchanges with upstreams, which are too slow');
     }
     if (same >= SAME_QUESTION_MAX) {
       throw this.#reject('loop', `the same question waits ${same} times already: loop or flood`);
     }
+    const now = this.#options.clock.monotonic();
+    const order = orderUpstreams(this.#options.policy, upstreams, this.#health, now);
+    const race = new UpstreamRace(this.#parts, query, order);
     this.#inflight++;
     this.#byQuestion.set(question, same + 1);
+    this.#races.add(race);
     try {
-      return await this.#askInOrder(query, upstreams, transport, clientLimitBytes);
+      return await race.run(deadlineMs);
     } finally {
       this.#inflight--;
       const left = this.#byQuestion.get(question)! - 1;
       if (left > 0) this.#byQuestion.set(question, left);
       else this.#byQuestion.delete(question);
+      this.#races.delete(race);
     }
   }
 
   #reject(reason: ForwardRejectReason, message: string): DaemonError {
     this.#options.onReject?.(reason);
     return new DaemonError('upstream-failed', message);
-  }
-
-  async #askInOrder(
-    query: Uint8Array,
-    upstreams: readonly SocketAddress[],
-    transport: 'udp' | 'tcp',
-    clientLimitBytes: number,
-  ): Promise<Uint8Array> {
-    const failures: Failure[] = [];
-    let refusal: Uint8Array | null = null;
-    for (const upstream of upstreams) {
-      if (this.#closed) break;
-      const outcome = await this.#ask(query, upstream, transport);
-      if (outcome.kind === 'failure') {
-        failures.push({ upstream, ...outcome });
-        continue;
-      }
-      const reply = fitReply(replyForClient(query, outcome.reply), clientLimitBytes);
-      if (reply === null) {
-        failures.push({ upstream, failure: 'malformed', detail: '' });
-      } else if (isRefusal(reply)) {
-        refusal ??= reply;
-      } else {
-        return reply;
-      }
-    }
-    if (refusal !== null && !this.#closed) return refusal;
-    throw forwardError(failures, this.#closed);
-  }
-
-  /** One upstream: over UDP, and over TCP if that is needed or asked for. */
-  async #ask(
-    query: Uint8Array,
-    upstream: SocketAddress,
-    transport: 'udp' | 'tcp',
-  ): Promise<ExchangeOutcome> {
-    if (transport === 'tcp') return this.#exchange(query, upstream, 'tcp', askOverTcp);
-    const overUdp = await this.#exchange(query, upstream, 'udp', askOverUdp);
-    if (!needsTcp(overUdp) || this.#closed) return overUdp;
-    const overTcp = await this.#exchange(query, upstream, 'tcp', askOverTcp);
-    if (overTcp.kind === 'reply' || overUdp.kind === 'failure') return overTcp;
-    // A truncated reply is better than none, if it can be read.
-    return locateRecords(overUdp.reply) === null ? failed('malformed') : overUdp;
-  }
-
-  async #exchange(
-    query: Uint8Array,
-    upstream: SocketAddress,
-    protocol: 'udp' | 'tcp',
-    exchange: Exchange,
-  ): Promise<ExchangeOutcome> {
-    const { clock, onExchange, timeoutMs } = this.#options;
-    const startedAt = clock.monotonic();
-    const sent = new Uint8Array(query);
-    writeU16(sent, 0, randomInt(0x1_0000));
-    const outcome = await exchange(sent, upstream, { timeoutMs, clock, cancels: this.#cancels });
-    onExchange?.({
-      to: formatSocketAddress(upstream),
-      protocol,
-      durationMs: clock.monotonic() - startedAt,
-      result:
-        outcome.kind === 'reply'
-          ? { kind: 'reply', rcode: rcodeOf(outcome.reply) }
-          : { kind: 'failure', reason: outcome.failure },
-    });
-    return outcome;
   }
 }
 
@@ -224,33 +198,4 @@ function questionKey(query: Uint8Array): string {
   const nameBytes = question.length - 4;
   for (let i = 0; i < nameBytes; i++) question[i] = lowerOctet(question[i]!);
   return question.toString('latin1');
-}
-
-/** TC means that there is more; strays mean that someone forges, which TCP makes much harder. */
-function needsTcp(outcome: ExchangeOutcome): boolean {
-  return outcome.kind === 'reply' ? isTruncated(outcome.reply) : outcome.failure === 'strays';
-}
-
-function rcodeOf(message: Uint8Array): number {
-  return message[3]! & RCODE_MASK;
-}
-
-/** The upstream could not or would not answer; another may. */
-function isRefusal(reply: Uint8Array): boolean {
-  const rcode = rcodeOf(reply);
-  return rcode === RCODE.SERVFAIL || rcode === RCODE.REFUSED;
-}
-
-function forwardError(failures: readonly Failure[], closed: boolean): DaemonError {
-  if (closed) return new DaemonError('upstream-failed', 'the forwarder is closed');
-  if (failures.length === 0) {
-    return new DaemonError('upstream-failed', 'there is no upstream to ask');
-  }
-  const isSilence = failures.every(({ failure }) => failure === 'timeout');
-  const each = failures.map(
-    ({ upstream, failure, detail }) =>
-      `${formatSocketAddress(upstream)} ${failure}${detail === '' ? '' : ` (${detail})`}`,
-  );
-  const message = `no upstream answered: ${each.join(', ')}`;
-  return new DaemonError(isSilence ? 'upstream-timeout' : 'upstream-failed', message);
 }

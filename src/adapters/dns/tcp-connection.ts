@@ -206,6 +206,7 @@ export class TcpConnection {
   #answer(response: Uint8Array): void {
     const { clock, limits, tally } = this.#options;
     assert(response.length <= MESSAGE_BYTES_MAX, 'a message has at most 65,535 octets');
+    assert(response.length > 0, 'silence is for UDP alone');
     this.#inflight--;
     if (this.#socket.destroyed) return;
     tally.answers++;

@@ -29,7 +29,7 @@ export function askOverTcp(
       reader.push(chunk);
       let outcome: ExchangeOutcome | null = null;
       for (let message = reader.next(); message !== null; message = reader.next()) {
-        const verdict = checkUpstreamReply(query, message);
+        const verdict = checkUpstreamReply(query, message, context.nameCase);
         if (verdict === 'ok') outcome ??= { kind: 'reply', reply: message };
         else if (verdict === 'malformed') outcome ??= failed('malformed');
         else if (++strays >= STRAYS_MAX) outcome ??= failed('strays');

@@ -162,8 +162,13 @@ class BoundUdpListener implements UdpListener {
       assert(!answered, 'a query is answered once');
       answered = true;
       this.#unanswered--;
-      this.#send(response, address, port);
+      if (response.length > 0) this.#send(response, address, port);
+      else this.#checkIdle();
     });
+  }
+
+  #checkIdle(): void {
+    if (this.#unanswered + this.#unsent === 0) this.#onIdle?.();
   }
 
   #send(response: Uint8Array, address: string, port: number): void {
@@ -178,7 +183,7 @@ class BoundUdpListener implements UdpListener {
     // not as an event. The copy is because libuv may keep the octets until the socket is writable.
     this.#socket.send(Buffer.from(response), port, address, (error) => {
       this.#unsent--;
-      if (this.#unanswered + this.#unsent === 0) this.#onIdle?.();
+      this.#checkIdle();
       if (!error) {
         this.#sent++;
       } else {

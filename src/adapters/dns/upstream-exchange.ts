@@ -12,8 +12,10 @@ export type ExchangeFailure =
   | 'malformed'
   /** Too many messages that do not answer our question. */
   | 'strays'
-  /** The forwarder was closed. */
-  | 'closed';
+  /** The name came back in other letters than it was sent: a forgery, or a server that cannot. */
+  | 'other-case'
+  /** Nobody wants the answer any more. */
+  | 'cancelled';
 
 /** What one exchange with one upstream brought; `detail` is a system code or ''. */
 export type ExchangeOutcome =
@@ -24,8 +26,30 @@ export type ExchangeOutcome =
 export interface ExchangeContext {
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** Exchanges under way; calling one ends it with `closed`. */
-  readonly cancels: Set<() => void>;
+  /** `exact`: the letters of the name must come back as they were sent (0x20). */
+  readonly nameCase: 'any' | 'exact';
+  readonly cancellation: Cancellation;
+}
+
+/** Ends an exchange before its time. */
+export class Cancellation {
+  #cancelled = false;
+  #end: (() => void) | null = null;
+
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  /** The exchange under way, and each later one, ends with `cancelled`. */
+  cancel(): void {
+    this.#cancelled = true;
+    this.#end?.();
+  }
+
+  /** What ends the exchange under way; null: there is none. */
+  set end(end: (() => void) | null) {
+    this.#end = end;
+  }
 }
 
 /** Sends `query`, whose id is fresh, to `upstream` and takes the reply. Never rejects. */
@@ -53,20 +77,20 @@ export function runExchange(
   context: ExchangeContext,
   start: (finish: (outcome: ExchangeOutcome) => void) => () => void,
 ): Promise<ExchangeOutcome> {
-  const { cancels, clock, timeoutMs } = context;
+  const { cancellation, clock, timeoutMs } = context;
+  if (cancellation.cancelled) return Promise.resolve(failed('cancelled'));
   return new Promise((resolve) => {
     const socket: { over: boolean; close: (() => void) | null } = { over: false, close: null };
     const finish = (outcome: ExchangeOutcome): void => {
       if (socket.over) return;
       socket.over = true;
       cancelTimeout();
-      cancels.delete(cancel);
+      cancellation.end = null;
       socket.close?.();
       resolve(outcome);
     };
-    const cancel = (): void => finish(failed('closed'));
     const cancelTimeout = clock.after(timeoutMs, () => finish(failed('timeout')));
-    cancels.add(cancel);
+    cancellation.end = () => finish(failed('cancelled'));
     socket.close = start(finish);
     // Some failures, such as EMFILE, come while the socket is being opened.
     if (socket.over) socket.close();

@@ -1,10 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiSource } from '../../core/ports.ts';
 import type { HttpLimits } from './limits.ts';
+import { isLocalClient } from './local-client.ts';
 import { acceptsJson, isJson } from './media-type.ts';
 import { jsonError, text, textRefusal, withHeaders } from './reply.ts';
 import type { ApiReply } from './reply.ts';
-import { ALLOWED_METHODS } from './route.ts';
+import { allowedMethods } from './route.ts';
 import type { Route } from './route.ts';
 
 /** A request as far as admission looks at it. */
@@ -13,6 +14,8 @@ export interface ApiRequest {
   /** The request target as sent: path and query, or `*`. */
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
+  /** Address of the other end of the connection. */
+  readonly client: string;
   /** null: no path of the table matches. */
   readonly route: Route | null;
 }
@@ -42,26 +45,43 @@ function bodyOf(headers: IncomingHttpHeaders, bytesMax: number): 'none' | 'small
 }
 
 function methodRefusal(method: string, route: Route): ApiReply | null {
-  if (method === 'GET' || method === 'HEAD') return null;
-  const allow = { allow: ALLOWED_METHODS };
+  if (method === route.method || (method === 'HEAD' && route.method === 'GET')) return null;
+  const allow = { allow: allowedMethods(route) };
   if (method === 'OPTIONS') return withHeaders(text('', 204), allow);
   const refusal =
     route.dialect === 'mesos-dns'
       ? textRefusal(405)
-      : jsonError(405, 'method-not-allowed', `this path answers only ${ALLOWED_METHODS}; use GET`);
+      : jsonError(
+          405,
+          'method-not-allowed',
+          `this path answers only ${allow.allow}; use ${route.method}`,
+        );
   return withHeaders(refusal, allow);
+}
+
+function clientRefusal(
+  { client, headers }: ApiRequest,
+  { localOnly, path }: Route,
+): ApiReply | null {
+  if (localOnly !== true || isLocalClient(client, headers)) return null;
+  return jsonError(
+    403,
+    'not-local',
+    `${path} is for programs of this node alone: ask there, with curl and not through a proxy or a ` +
+      'browser, at 127.0.0.1 or [::1]; `http.listen` has to be that address or a wildcard',
+  );
 }
 
 function refusalOf(request: ApiRequest, source: ApiSource, limits: HttpLimits): ApiReply | null {
   const { method, target, headers, route } = request;
   if (target.length > limits.urlBytesMax) return textRefusal(414);
   if (target === '*' && method === 'OPTIONS') {
-    return withHeaders(text('', 204), { allow: ALLOWED_METHODS });
+    return withHeaders(text('', 204), { allow: 'GET, HEAD, DELETE, OPTIONS' });
   }
   const location = withoutDoubleSlashes(target);
   if (location !== null) return withHeaders(textRefusal(301), { location });
   if (route === null || route.exists?.(source) === false) return textRefusal(404);
-  const refused = methodRefusal(method, route);
+  const refused = methodRefusal(method, route) ?? clientRefusal(request, route);
   if (refused !== null) return refused;
   const body = bodyOf(headers, limits.bodyBytesMax);
   if (route.dialect === 'mesos-dns') {
@@ -81,7 +101,7 @@ function refusalOf(request: ApiRequest, source: ApiSource, limits: HttpLimits): 
 /**
  * Decides about a request by its first lines, before anything is read or done for it: null lets it
  * through to its handler, everything else is the answer. Order as in Mesos-DNS: path (404), method
- * (405), Content-Type (415), Accept (406). A connection with an unread large body is closed.
+ * (405), client (403), Content-Type (415), Accept (406). A connection with an unread large body is closed.
  */
 export function admissionRefusal(
   request: ApiRequest,

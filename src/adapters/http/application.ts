@@ -9,6 +9,7 @@ import { unlessMatching } from './etag.ts';
 import type { HttpLimits } from './limits.ts';
 import { fastifySchema, registerOpenApi } from './openapi.ts';
 import { jsonError, textRefusal, withHeaders } from './reply.ts';
+import type { LineStreams } from './line-streams.ts';
 import type { ApiReply } from './reply.ts';
 import type { Api, Route } from './route.ts';
 import { ROUTES } from './routes.ts';
@@ -19,10 +20,11 @@ const COMMON_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 
 /** `route` label of requests that match no path of the table. */
 const NO_ROUTE = 'other';
 
-/** CONNECT never reaches a route: Node closes its connection. */
-const REFUSED_METHODS = METHODS.filter(
-  (method) => method !== 'GET' && method !== 'HEAD' && method !== 'CONNECT',
-);
+/** The methods that a path does not answer; CONNECT never gets so far: Node closes its connection. */
+function refusedMethods({ method }: Route): string[] {
+  const answered = method === 'GET' ? ['GET', 'HEAD'] : [method];
+  return METHODS.filter((each) => each !== 'CONNECT' && !answered.includes(each));
+}
 
 const ROUTE_BY_PATH: ReadonlyMap<string, Route> = new Map(
   ROUTES.map((route) => [route.path, route]),
@@ -38,12 +40,19 @@ function originForm(target: string): string {
   return rest.startsWith('/') || rest === target ? rest : `/${rest}`;
 }
 
+/** What stands behind the `?` of a target, decoded. */
+function queryOf(target: string): URLSearchParams {
+  const start = target.indexOf('?');
+  return new URLSearchParams(start < 0 ? '' : target.slice(start + 1));
+}
+
 /** What the application needs besides the routes' `Api`. */
 export interface ApplicationOptions {
   readonly api: Omit<Api, 'openApi'>;
   readonly limits: HttpLimits;
   readonly log: Log;
   readonly backlog: Backlog;
+  readonly streams: LineStreams;
   /** true once the server is being closed: then answers end their connection. */
   isClosing(): boolean;
 }
@@ -96,17 +105,24 @@ function createInstance({ api, limits, backlog }: ApplicationOptions): FastifyIn
 }
 
 function addRoutes(app: FastifyInstance, api: Api, respond: Respond): void {
-  for (const method of REFUSED_METHODS) {
-    if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
+  // Of all methods, since no route has a use for a body; admission has refused large ones.
+  for (const method of METHODS) {
+    if (method !== 'CONNECT') app.addHttpMethod(method, { overrideExisting: true });
   }
   app.after(() => {
     for (const route of ROUTES) {
-      app.get(route.path, { schema: fastifySchema(route) }, async (request, reply) => {
-        const answer = await route.handle(api, request.params as Record<string, string>);
-        return respond(reply, unlessMatching(answer, request.headers['if-none-match']));
+      app.route({
+        method: route.method,
+        url: route.path,
+        schema: fastifySchema(route),
+        handler: async (request, reply) => {
+          const parameters = request.params as Record<string, string>;
+          const answer = await route.handle(api, parameters, queryOf(request.raw.url ?? ''));
+          return respond(reply, unlessMatching(answer, request.headers['if-none-match']));
+        },
       });
       app.route({
-        method: REFUSED_METHODS,
+        method: refusedMethods(route),
         url: route.path,
         schema: { hide: true },
         // Admission has answered; this line is only reached if it lets a method through.
@@ -128,7 +144,7 @@ type Respond = (reply: FastifyReply, answer: ApiReply) => FastifyReply;
  * it reads no body, validates nothing and logs nothing.
  */
 export function createApplication(options: ApplicationOptions): FastifyInstance {
-  const { limits, log, backlog } = options;
+  const { limits, log, backlog, streams } = options;
   const app = createInstance(options);
   let document: string | null = null;
   const api: Api = {
@@ -137,13 +153,23 @@ export function createApplication(options: ApplicationOptions): FastifyInstance 
   };
 
   const respond: Respond = (reply, answer) => {
+    const { lines, contentType } = answer;
+    if (lines !== undefined) {
+      const headers = { ...COMMON_HEADERS, ...answer.headers, 'content-type': contentType };
+      if (reply.request.method !== 'HEAD') {
+        streams.send(reply.hijack().raw, answer.status, headers, lines);
+        return reply;
+      }
+      streams.discard(lines);
+      return reply.code(answer.status).headers(headers).send();
+    }
     // As bytes, since fastify adds a charset to JSON that is text.
     const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
     if (!backlog.hold(reply.raw, body)) return respond(reply, BUSY);
     void reply.code(answer.status).headers({ ...COMMON_HEADERS, ...answer.headers });
     if (options.isClosing()) void reply.header('connection', 'close');
     if (body.length === 0) return reply.send();
-    return reply.header('content-type', answer.contentType).send(body);
+    return reply.header('content-type', contentType).send(body);
   };
 
   app.removeAllContentTypeParsers();
@@ -162,6 +188,7 @@ export function createApplication(options: ApplicationOptions): FastifyInstance 
         method: request.method,
         target: request.raw.url ?? '/',
         headers: request.headers,
+        client: request.socket.remoteAddress ?? '',
         route: routeOf(request),
       },
       api.source,

@@ -43,6 +43,7 @@ const enumerationIsOn = (source: ApiSource): boolean => source.config().http.enu
 export const MESOS_DNS_ROUTES: readonly Route[] = [
   {
     path: '/v1/version',
+    method: 'GET',
     summary: 'Name and version of the service, under the name that clients of Mesos-DNS expect.',
     dialect: 'mesos-dns',
     parameters: {},
@@ -56,6 +57,7 @@ export const MESOS_DNS_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/config',
+    method: 'GET',
     summary: 'The effective configuration, without secrets.',
     dialect: 'mesos-dns',
     parameters: {},
@@ -64,6 +66,7 @@ export const MESOS_DNS_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/hosts/:host',
+    method: 'GET',
     summary: 'Every address of a name.',
     dialect: 'mesos-dns',
     parameters: { host: 'A name, with or without its final dot, such as `web.marathon.mesos`.' },
@@ -78,6 +81,7 @@ export const MESOS_DNS_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/hosts/:host/ports',
+    method: 'GET',
     summary: 'Not implemented, as in Mesos-DNS.',
     dialect: 'mesos-dns',
     parameters: { host: 'A name.' },
@@ -86,6 +90,7 @@ export const MESOS_DNS_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/services/:service',
+    method: 'GET',
     summary: 'Every address and port of an SRV name.',
     dialect: 'mesos-dns',
     parameters: { service: 'An SRV name, such as `_web._tcp.marathon.mesos.`.' },
@@ -100,6 +105,7 @@ export const MESOS_DNS_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/enumerate',
+    method: 'GET',
     summary: 'Every framework, its tasks and their records. Can be turned off.',
     dialect: 'mesos-dns',
     parameters: {},
@@ -109,6 +115,7 @@ export const MESOS_DNS_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/axfr',
+    method: 'GET',
     summary: 'The whole zone. Can be turned off.',
     dialect: 'mesos-dns',
     parameters: {},
@@ -118,6 +125,7 @@ export const MESOS_DNS_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/records',
+    method: 'GET',
     summary: 'Every A, AAAA and SRV record, as dcos-net lists them. Can be turned off.',
     dialect: 'hoplite',
     exists: enumerationIsOn,

@@ -10,10 +10,11 @@ function responseSchema({ description, contentType, schema }: RouteResponse): un
 /** A route in the form that fastify and its OpenAPI generator read. */
 export function fastifySchema(route: Route): Record<string, unknown> {
   const parameters = Object.entries(route.parameters);
+  const query = Object.entries(route.query ?? {});
   const responses = Object.entries(route.responses);
   return {
     summary: route.summary,
-    operationId: operationId(route.path),
+    operationId: operationId(route),
     tags: [route.dialect],
     ...(parameters.length > 0 && {
       params: {
@@ -23,16 +24,25 @@ export function fastifySchema(route: Route): Record<string, unknown> {
         ),
       },
     }),
+    ...(query.length > 0 && {
+      querystring: {
+        type: 'object',
+        properties: Object.fromEntries(
+          query.map(([name, { description, schema }]) => [name, { ...schema, description }]),
+        ),
+        required: query.filter(([, { required }]) => required).map(([name]) => name),
+      },
+    }),
     response: Object.fromEntries(
       responses.map(([status, response]) => [status, responseSchema(response)]),
     ),
   };
 }
 
-/** `/v1/hosts/:host/ports` becomes `getV1HostsHostPorts`. */
-function operationId(path: string): string {
+/** GET of `/v1/hosts/:host/ports` becomes `getV1HostsHostPorts`. */
+function operationId({ method, path }: Route): string {
   const words = path.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
-  return `get${words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('') || 'Index'}`;
+  return `${method.toLowerCase()}${words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('') || 'Index'}`;
 }
 
 /** Makes `app.swagger()` describe the routes that are added after this. */
@@ -46,7 +56,8 @@ export function registerOpenApi(app: FastifyInstance, version: string): void {
         version,
         description:
           'Names of the services of a Mesos cluster. Routes tagged `mesos-dns` have the shapes of ' +
-          'Mesos-DNS. Every path also answers HEAD and OPTIONS; other methods get 405.',
+          'Mesos-DNS. What answers GET also answers HEAD, and every path OPTIONS; other methods ' +
+          'get 405.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       tags: [

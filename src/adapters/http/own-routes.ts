@@ -19,6 +19,7 @@ function readiness(api: Api): ApiReply {
 export const OWN_ROUTES: readonly Route[] = [
   {
     path: '/v1/status',
+    method: 'GET',
     summary: 'State of the source, the served generation, the listeners and the forwarding.',
     dialect: 'hoplite',
     parameters: {},
@@ -27,6 +28,7 @@ export const OWN_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/rejections',
+    method: 'GET',
     summary: 'What was left out of the cluster state, and why.',
     dialect: 'hoplite',
     parameters: {},
@@ -38,6 +40,7 @@ export const OWN_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/explain/:name',
+    method: 'GET',
     summary: 'Why a name resolves as it does.',
     dialect: 'hoplite',
     parameters: { name: 'A name in any case, with or without its final dot.' },
@@ -49,6 +52,7 @@ export const OWN_ROUTES: readonly Route[] = [
   },
   {
     path: '/healthz',
+    method: 'GET',
     summary: 'Whether the process works; for restarting it.',
     dialect: 'hoplite',
     parameters: {},
@@ -57,6 +61,7 @@ export const OWN_ROUTES: readonly Route[] = [
   },
   {
     path: '/readyz',
+    method: 'GET',
     summary: 'Whether own names are answered; for routing to it.',
     dialect: 'hoplite',
     parameters: {},
@@ -68,6 +73,7 @@ export const OWN_ROUTES: readonly Route[] = [
   },
   {
     path: '/metrics',
+    method: 'GET',
     summary: 'Metrics in the Prometheus text format.',
     dialect: 'hoplite',
     parameters: {},
@@ -80,6 +86,7 @@ export const OWN_ROUTES: readonly Route[] = [
   },
   {
     path: '/openapi.json',
+    method: 'GET',
     summary: 'This API as an OpenAPI 3.1 document.',
     dialect: 'hoplite',
     parameters: {},
@@ -94,9 +101,16 @@ function escaped(source: string): string {
 
 /** The page behind `/`: the routes as a list, without script, style or anything from elsewhere. */
 export function indexRoute(listed: readonly Route[]): Route {
-  const items = listed.map(({ path, summary }) => {
+  const items = listed.map(({ method, path, summary, query }) => {
     const shown = escaped(path);
-    const title = path.includes(':') ? `<code>${shown}</code>` : `<a href="${shown}">${shown}</a>`;
+    const needsMore =
+      path.includes(':') || Object.values(query ?? {}).some(({ required }) => required);
+    const title =
+      method !== 'GET'
+        ? `<code>${method} ${shown}</code>`
+        : needsMore
+          ? `<code>${shown}</code>`
+          : `<a href="${shown}">${shown}</a>`;
     return `<dt>${title}</dt><dd>${escaped(summary)}</dd>\n`;
   });
   const page = `<!doctype html>
@@ -111,6 +125,7 @@ ${items.join('')}</dl>
 `;
   return {
     path: '/',
+    method: 'GET',
     summary: 'This list.',
     dialect: 'hoplite',
     parameters: {},

@@ -7,10 +7,25 @@ export interface ApiReply {
   /** Bytes if several answers share them; they must not be changed. */
   readonly body: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent behind `body` as they come, for as long as they come. */
+  readonly lines?: ReplyLines;
+}
+
+/** Values that are not all there yet, each to be sent as a line of JSON. */
+export interface ReplyLines {
+  /** Its `return()` ends it at once, also while `next()` waits. */
+  readonly values: AsyncIterator<unknown>;
+  /** More are not sent. */
+  readonly linesMax: number;
+  /** How long the next one may take, and all of them. */
+  readonly forMs: number;
 }
 
 /** Without a charset, as Mesos-DNS has it and RFC 8259 section 11 says. */
 export const JSON_TYPE = 'application/json';
+
+/** A JSON value a line. */
+export const JSON_LINES_TYPE = 'application/x-ndjson';
 
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 

@@ -25,6 +25,13 @@ export interface Api {
 /** JSON Schema (2020-12, as OpenAPI 3.1 uses it). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
+/** A parameter behind the `?`. */
+export interface QueryParameter {
+  readonly description: string;
+  readonly required: boolean;
+  readonly schema: JsonSchema;
+}
+
 /** One possible answer of a route. */
 export interface RouteResponse {
   readonly description: string;
@@ -36,6 +43,7 @@ export interface RouteResponse {
 export interface Route {
   /** Case-sensitive, parameters as `:name`. */
   readonly path: string;
+  readonly method: 'GET' | 'DELETE';
   readonly summary: string;
   /**
    * `mesos-dns`: refusals in its words, JSON must be acceptable to the client.
@@ -44,13 +52,23 @@ export interface Route {
   readonly dialect: 'mesos-dns' | 'hoplite';
   /** What each parameter of the path means. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** Absent: what stands behind a `?` is ignored. */
+  readonly query?: Readonly<Record<string, QueryParameter>>;
+  /** true: only for programs of this node. */
+  readonly localOnly?: boolean;
   /** By status; the refusals that every route has (400, 405, …) are left out. */
   readonly responses: Readonly<Record<number, RouteResponse>>;
   /** false: as if the path did not exist. Absent: it always does. */
   exists?(source: ApiSource): boolean;
-  /** Answers GET and HEAD. `parameters` are decoded. */
-  handle(api: Api, parameters: Readonly<Record<string, string>>): ApiReply | Promise<ApiReply>;
+  /** Answers the method, and HEAD if it is GET. `parameters` are decoded. */
+  handle(
+    api: Api,
+    parameters: Readonly<Record<string, string>>,
+    query: URLSearchParams,
+  ): ApiReply | Promise<ApiReply>;
 }
 
-/** What every path answers to; the value of `Allow`. */
-export const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
+/** What a path answers to; the value of `Allow`. */
+export function allowedMethods({ method }: Pick<Route, 'method'>): string {
+  return method === 'GET' ? 'GET, HEAD, OPTIONS' : `${method}, OPTIONS`;
+}

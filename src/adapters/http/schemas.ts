@@ -1,5 +1,5 @@
 import { FORWARDING_METHODS, PROTOCOLS } from '../../core/ipvs/table.ts';
-import { JSON_TYPE } from './reply.ts';
+import { JSON_LINES_TYPE, JSON_TYPE } from './reply.ts';
 import type { JsonSchema, RouteResponse } from './route.ts';
 
 const string: JsonSchema = { type: 'string' };
@@ -176,6 +176,22 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     lines: strings,
     ipvsadm: string,
   }),
+  TopQueries: exactly({
+    sinceSeconds: count,
+    names: listOf(reference('NameCount')),
+    nxdomain: listOf(reference('NameCount')),
+  }),
+  NameCount: exactly({ name: string, count }),
+  QueryRecord: exactly({
+    name: string,
+    type: string,
+    rcode: string,
+    client: string,
+    protocol: { type: 'string', enum: ['udp', 'tcp'] },
+    bytes: count,
+    durationUs: count,
+  }),
+  Flushed: exactly({ flushed: count }),
   VipStatus: exactly({ enabled: boolean, services: count, digest: string }),
   KernelStatus: exactly({
     state: { type: 'string', enum: ['off', 'starting', 'synced', 'degraded'] },
@@ -201,6 +217,24 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     open: boolean,
     error: stringOrNull,
   }),
+  UpstreamStatus: exactly({
+    to: string,
+    rttMs: { type: ['number', 'null'], minimum: 0 },
+    failing: boolean,
+    lastFailure: { anyOf: [exactly({ reason: string, at: time }), { type: 'null' }] },
+    disabled: boolean,
+  }),
+  CacheStatus: exactly({
+    entries: count,
+    bytes: count,
+    hotEntries: count,
+    hits: count,
+    misses: count,
+    stale: count,
+    prefetches: count,
+    flights: count,
+    waiters: count,
+  }),
   Status: exactly({
     version: string,
     node: string,
@@ -214,9 +248,12 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     listeners: listOf(reference('ListenerStatus')),
     vips: reference('VipStatus'),
     kernel: reference('KernelStatus'),
+    udp: exactly({ threads: count, problem: stringOrNull, restarts: count }),
     forwarding: exactly({
       enabled: boolean,
       upstreams: strings,
+      health: listOf(reference('UpstreamStatus')),
+      cache: reference('CacheStatus'),
       zones: { type: 'object', additionalProperties: strings },
     }),
   }),
@@ -226,6 +263,11 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
 export function jsonOf(description: string, name: string, list?: 'list'): RouteResponse {
   const schema = list === undefined ? reference(name) : listOf(reference(name));
   return { description, contentType: JSON_TYPE, schema };
+}
+
+/** Lines of JSON whose schema has a name. */
+export function jsonLinesOf(description: string, name: string): RouteResponse {
+  return { description, contentType: JSON_LINES_TYPE, schema: reference(name) };
 }
 
 /** A JSON answer whose members are described elsewhere. */

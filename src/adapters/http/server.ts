@@ -8,6 +8,7 @@ import { createBacklog } from './backlog.ts';
 import type { BacklogSize } from './backlog.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import type { HttpLimits } from './limits.ts';
+import { createLineStreams } from './line-streams.ts';
 import type { HttpMetrics } from './route.ts';
 import { createViewGate } from './view-gate.ts';
 
@@ -87,6 +88,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { source, metrics, log, version, configView } = options;
   const limits = { ...HTTP_LIMITS, ...options.limits };
   const backlog = createBacklog(limits);
+  const streams = createLineStreams(limits, log);
   const views = createViewGate(source, limits, log);
   let closed: Promise<void> | null = null;
   const app = createApplication({
@@ -94,11 +96,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     limits,
     log,
     backlog,
+    streams,
     isClosing: () => closed !== null,
   });
   const { server } = app;
 
   const shutDown = async (deadlineMs: number): Promise<void> => {
+    streams.close();
     if (server.listening) {
       const stopped = once(server, 'close');
       server.close();

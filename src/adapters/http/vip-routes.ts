@@ -35,6 +35,7 @@ async function vips(api: Api): Promise<ApiReply> {
 export const VIP_ROUTES: readonly Route[] = [
   {
     path: '/v1/vips',
+    method: 'GET',
     summary: 'Every VIP with its backends, as dcos-net lists them and more. Can be turned off.',
     dialect: 'hoplite',
     parameters: {},
@@ -51,6 +52,7 @@ export const VIP_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/ipvs',
+    method: 'GET',
     summary: 'The IPVS table of this node as the kernel has it, with counters and drift.',
     dialect: 'hoplite',
     parameters: {},
@@ -59,6 +61,7 @@ export const VIP_ROUTES: readonly Route[] = [
   },
   {
     path: '/v1/ipvs/plan',
+    method: 'GET',
     summary: 'What would be changed now to make the kernel right; empty when all is well.',
     dialect: 'hoplite',
     parameters: {},

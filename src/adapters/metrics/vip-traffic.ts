@@ -1,7 +1,7 @@
 import { Counter } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { TrafficCounters } from '../../core/ports.ts';
-import { OTHER } from './labels.ts';
+import { OTHER } from '../../core/respond/labels.ts';
 
 /** VIP ports with series of their own, three each; all others are summed under `other`. */
 const SERIES_MAX = 1_000;

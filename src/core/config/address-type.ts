@@ -8,6 +8,7 @@ import {
 import { assert } from '../base/assert.ts';
 import { coveringPrefix, isSubPrefix, parsePrefix, type Prefix } from '../base/prefix.ts';
 import { describeFound, quote } from './problem-list.ts';
+import { listType } from './value-type.ts';
 import type { JsonSchema, ValueType } from './value-type.ts';
 
 /** Which blocks of one address family are good. */
@@ -91,6 +92,20 @@ function prefixProblem(text: string, prefix: Prefix, bounds: PrefixBounds): stri
   if (prefix.length >= lengthMin && prefix.length <= lengthMax) return null;
   return `expected a length from /${lengthMin} to /${lengthMax}, found ${quote(text)}`;
 }
+
+/** Looking one up costs the logarithm of their number; more come from a loop in a template. */
+export const PREFIXES_MAX = 1000;
+
+/** Any prefix there is, from all addresses to one. */
+export const anyPrefixType: ValueType<Prefix> = prefixType({
+  ipv4: { lengthMin: 0, lengthMax: 32 },
+  ipv6: { lengthMin: 0, lengthMax: 128 },
+});
+
+/** Whom something is for; an empty list would be for nobody, which is said by other keys. */
+export const prefixListType: ValueType<readonly Prefix[]> = listType(anyPrefixType, {
+  lengthMax: PREFIXES_MAX,
+});
 
 /** Address of one family that packets between nodes can carry; the value is its canonical text. */
 export function nodeAddressType(family: 4 | 6): ValueType<string> {

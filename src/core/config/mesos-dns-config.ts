@@ -9,13 +9,12 @@ import type { JsonObject } from './json-text.ts';
 import { readMesosDnsFile, SOA_NAME_DEFAULTS } from './mesos-dns-file.ts';
 import type { MesosDnsFile } from './mesos-dns-file.ts';
 import { readForwarding } from './mesos-dns-forwarding.ts';
+import { DNS_SECONDS_MAX, EVERYONE } from './native-dns-keys.ts';
 import {
-  DNS_SECONDS_MAX,
-  NATIVE_KEYS,
+  nativeDefault,
   POLL_INTERVAL_SECONDS_MAX,
   REQUEST_TIMEOUT_SECONDS_MAX,
 } from './native-keys.ts';
-import { VIP_KEYS } from './native-vip-keys.ts';
 import { ALIAS_DOMAIN_DEFAULT } from './native-vip-rules.ts';
 import { quote } from './problem-list.ts';
 import type { ProblemList } from './problem-list.ts';
@@ -25,24 +24,38 @@ import { LIST_LENGTH_MAX } from './value-type.ts';
 const WITHOUT_VIPS: Pick<Config, 'vip' | 'kernel'> = {
   vip: {
     enabled: false,
-    pool: VIP_KEYS['vip.pool'].default ?? [],
+    pool: nativeDefault('vip.pool'),
     poolIpv6: [],
     exclude: [],
     ranges: [],
     aliasDomains: [ALIAS_DOMAIN_DEFAULT],
     auto: false,
-    scheduler: VIP_KEYS['vip.scheduler'].default ?? '',
+    scheduler: nativeDefault('vip.scheduler'),
   },
   kernel: {
     enabled: false,
-    interface: VIP_KEYS['kernel.interface'].default ?? '',
+    interface: nativeDefault('kernel.interface'),
     nodeAddress: { ipv4: null, ipv6: null },
-    reconcileIntervalMs: VIP_KEYS['kernel.reconcileIntervalSeconds'].default ?? 0,
-    drainMs: VIP_KEYS['kernel.drainSeconds'].default ?? 0,
+    reconcileIntervalMs: nativeDefault('kernel.reconcileIntervalSeconds'),
+    drainMs: nativeDefault('kernel.drainSeconds'),
     sysctls: 'set',
     snat: false,
   },
 };
+
+/** What Mesos-DNS has no keys for: it answered everyone, in class IN alone; the rest is not seen. */
+const DNS_WITHOUT_KEYS = {
+  udpThreads: nativeDefault('dns.udpThreads'),
+  allow: EVERYONE,
+  serverId: nativeDefault('dns.serverId'),
+  chaos: false,
+  cookieSecret: null,
+  rateLimit: {
+    responsesPerSecond: nativeDefault('dns.rateLimit.responsesPerSecond'),
+    errorsPerSecond: nativeDefault('dns.rateLimit.errorsPerSecond'),
+    exempt: nativeDefault('dns.rateLimit.exempt'),
+  },
+} satisfies Partial<DnsConfig>;
 
 /**
  * Reads a Mesos-DNS `config.json` with the defaults and rules of Mesos-DNS, but for its defects:
@@ -66,7 +79,7 @@ export function readMesosDnsConfig(
     cluster: {
       masters,
       ...readPolling(values, problems),
-      stateBytesMax: NATIVE_KEYS['cluster.stateBytesMax'].default ?? 0,
+      stateBytesMax: nativeDefault('cluster.stateBytesMax'),
       tls: readTls(values, problems),
       auth: readAuth(values, problems),
     },
@@ -81,7 +94,7 @@ export function readMesosDnsConfig(
     ...WITHOUT_VIPS,
     forward,
     http: readHttp(values, problems),
-    log: { level: 'info' },
+    log: { level: 'info', querySample: 0 },
   };
   return problems.hasErrors ? null : config;
 }
@@ -162,6 +175,7 @@ function readDns(values: MesosDnsFile, problems: ProblemList): DnsConfig {
     udpPayloadSize: 1232,
     recursionAvailable: values.recurseon,
     truncateBit: values.SetTruncateBit,
+    ...DNS_WITHOUT_KEYS,
   };
 }
 

@@ -1,15 +1,22 @@
+import { isUnspecified, parseIpAddress } from '../base/address.ts';
 import { formatSocketAddress } from '../base/host-port.ts';
+import { prefixContains } from '../base/prefix.ts';
 import type { DnsConfig, ForwardConfig, ForwardZone, SocketAddress } from './config.ts';
 import { isWithin, parseZoneName } from './config-name.ts';
 import { capped, warnForwardLoops } from './config-warning.ts';
 import type { MesosDnsFile } from './mesos-dns-file.ts';
-import { FORWARD_TIMEOUT_SECONDS_MAX } from './native-keys.ts';
+import { EVERYONE, NEAR_CLIENTS } from './native-dns-keys.ts';
+import { FORWARD_TIMEOUT_SECONDS_MAX } from './native-forward-keys.ts';
+import { nativeDefault } from './native-keys.ts';
 import { memberPath, ProblemList, quote } from './problem-list.ts';
 import { FORWARD_ZONES_MAX, LIST_LENGTH_MAX } from './value-type.ts';
 import { parseSocketAddress, sortZones } from './value-type.ts';
 
 /** What timeout 0 means in Mesos-DNS. */
 const TIMEOUT_SECONDS_DEFAULT = 5;
+
+/** Name servers that /etc/resolv.conf may have (MAXNS of glibc). */
+const RESOLV_CONF_MAX = 3;
 
 /** Resolvers, zone resolvers and timeout of a Mesos-DNS file; `dns` is already read. */
 export function readForwarding(
@@ -28,15 +35,64 @@ export function readForwarding(
   if (!enabled && found.hasErrors) {
     const message = 'is not valid, and not used either, since "externalon" is false';
     problems.warning(found.all()[0]?.path ?? 'resolvers', message);
-    return { enabled, upstreams: 'system', zones: [], timeoutMs };
+    return forwardConfig({ enabled, upstreams: 'system', zones: [], timeoutMs });
   }
   if (enabled && dns.enabled) {
+    warnOpenResolver(dns.listen, problems);
     warnForwardLoops(dns.listen, upstreams, 'resolvers', problems);
     for (const { zone, upstreams: list } of zones) {
       warnForwardLoops(dns.listen, list, memberPath('zoneResolvers', zone), problems);
     }
   }
-  return { enabled, upstreams, zones, timeoutMs };
+  return forwardConfig({ enabled, upstreams, zones, timeoutMs });
+}
+
+/** Only for what is sure: whether all addresses of the node include a public one is not known here. */
+function warnOpenResolver(listen: readonly SocketAddress[], problems: ProblemList): void {
+  for (const { address: text } of listen) {
+    const address = parseIpAddress(text);
+    if (address === null || isUnspecified(address)) continue;
+    if (NEAR_CLIENTS.some((prefix) => prefixContains(prefix, address))) continue;
+    const message = `${text} is a public address, and everyone who reaches it can look up any name`;
+    problems.warning('listener', `${message}; use the native format and forward.allow`);
+  }
+}
+
+/** With what Mesos-DNS has no keys for, as near to it as can be seen from outside. */
+function forwardConfig(
+  given: Pick<ForwardConfig, 'enabled' | 'upstreams' | 'zones' | 'timeoutMs'>,
+): ForwardConfig {
+  return {
+    ...given,
+    allow: EVERYONE,
+    policy: 'sequential',
+    deadlineMs: deadlineFor(given),
+    cache: {
+      // Mesos-DNS had no cache; who counts TTLs down cannot be told from who asks again.
+      bytesMax: nativeDefault('forward.cache.bytesMax'),
+      ttlSecondsMin: nativeDefault('forward.cache.ttlSecondsMin'),
+      ttlSecondsMax: nativeDefault('forward.cache.ttlSecondsMax'),
+      negativeTtlSecondsMax: nativeDefault('forward.cache.negativeTtlSecondsMax'),
+      staleSeconds: 0,
+      prefetch: nativeDefault('forward.cache.prefetch'),
+    },
+    blockPrivate: false,
+    blockPrivateExcept: [],
+    // Sites have names of their own below `local`, whatever RFC 6762 says.
+    specialNames: 'forward',
+    privateReverse: 'forward',
+  };
+}
+
+/** Long enough for every resolver of the longest list in turn, within what `deadlineMs` may be. */
+function deadlineFor({
+  upstreams,
+  zones,
+  timeoutMs,
+}: Pick<ForwardConfig, 'upstreams' | 'zones' | 'timeoutMs'>): number {
+  const counts = zones.map((zone) => zone.upstreams.length);
+  const most = Math.max(upstreams === 'system' ? RESOLV_CONF_MAX : upstreams.length, ...counts);
+  return Math.min(most * timeoutMs, 1000 * FORWARD_TIMEOUT_SECONDS_MAX);
 }
 
 function readResolvers(values: MesosDnsFile, problems: ProblemList): readonly SocketAddress[] {

@@ -1,9 +1,9 @@
 import { assert } from '../base/assert.ts';
-import type { Config, DnsConfig, MasterAuth, MasterTls } from './config.ts';
-import { isWithin } from './config-name.ts';
-import { warnForwardLoops, warnZeroTtl } from './config-warning.ts';
+import type { Config, DnsConfig, ForwardConfig, MasterAuth, MasterTls } from './config.ts';
+import { warnZeroTtl } from './config-warning.ts';
 import type { JsonNode, JsonObject } from './json-text.ts';
 import type { NativeKey } from './native-key.ts';
+import { checkForwarding } from './native-forward-rules.ts';
 import { NATIVE_KEYS, NATIVE_PATHS, NATIVE_SECTIONS, sectionOf } from './native-keys.ts';
 import type { NativePath, NativeValues } from './native-keys.ts';
 import { checkVips, defaultAliasDomains } from './native-vip-rules.ts';
@@ -180,24 +180,6 @@ function readTls({ values, present }: NativeFile, problems: ProblemList): Master
   };
 }
 
-function checkForwarding(values: Values, problems: ProblemList): void {
-  const domain = values['dns.domain'];
-  const zones = values['forward.zones'] ?? [];
-  for (const { zone } of zones) {
-    // A parent of the domain is fine: the longest match keeps the domain itself here.
-    if (domain === undefined || !isWithin(zone, domain)) continue;
-    const relation = zone === domain ? 'is' : `is inside`;
-    const message = `${relation} the own domain ${domain}, which is answered here; remove it`;
-    problems.error(memberPath('forward.zones', zone), message);
-  }
-  if (values['dns.enabled'] !== true || values['forward.enabled'] !== true) return;
-  const listen = values['dns.listen'] ?? [];
-  warnForwardLoops(listen, values['forward.upstreams'] ?? 'system', 'forward.upstreams', problems);
-  for (const { zone, upstreams } of zones) {
-    warnForwardLoops(listen, upstreams, memberPath('forward.zones', zone), problems);
-  }
-}
-
 /** The value of a key; asserts that it has one. */
 type Get = <P extends NativePath>(path: P) => NativeValues[P];
 
@@ -253,18 +235,13 @@ function buildConfig(
       sysctls: get('kernel.sysctls'),
       snat: get('kernel.snat'),
     },
-    forward: {
-      enabled: get('forward.enabled'),
-      upstreams: get('forward.upstreams'),
-      zones: get('forward.zones'),
-      timeoutMs: get('forward.timeoutSeconds'),
-    },
+    forward: buildForward(get),
     http: {
       enabled: get('http.enabled'),
       listen: get('http.listen'),
       enumeration: get('http.enumeration'),
     },
-    log: { level: get('log.level') },
+    log: { level: get('log.level'), querySample: get('log.querySample') },
   };
 }
 
@@ -287,5 +264,39 @@ function buildDns(get: Get, values: Values): DnsConfig {
     udpPayloadSize: get('dns.udpPayloadSize'),
     recursionAvailable: values['dns.recursionAvailable'] ?? get('forward.enabled'),
     truncateBit: get('dns.truncateBit'),
+    udpThreads: get('dns.udpThreads'),
+    allow: get('dns.allow'),
+    serverId: get('dns.serverId'),
+    chaos: get('dns.chaos'),
+    cookieSecret: values['dns.cookieSecret'] ?? null,
+    rateLimit: {
+      responsesPerSecond: get('dns.rateLimit.responsesPerSecond'),
+      errorsPerSecond: get('dns.rateLimit.errorsPerSecond'),
+      exempt: get('dns.rateLimit.exempt'),
+    },
+  };
+}
+
+function buildForward(get: Get): ForwardConfig {
+  return {
+    enabled: get('forward.enabled'),
+    upstreams: get('forward.upstreams'),
+    zones: get('forward.zones'),
+    allow: get('forward.allow'),
+    policy: get('forward.policy'),
+    timeoutMs: get('forward.timeoutSeconds'),
+    deadlineMs: get('forward.deadlineSeconds'),
+    cache: {
+      bytesMax: get('forward.cache.bytesMax'),
+      ttlSecondsMin: get('forward.cache.ttlSecondsMin'),
+      ttlSecondsMax: get('forward.cache.ttlSecondsMax'),
+      negativeTtlSecondsMax: get('forward.cache.negativeTtlSecondsMax'),
+      staleSeconds: get('forward.cache.staleSeconds'),
+      prefetch: get('forward.cache.prefetch'),
+    },
+    blockPrivate: get('forward.blockPrivate'),
+    blockPrivateExcept: get('forward.blockPrivateExcept'),
+    specialNames: get('forward.specialNames'),
+    privateReverse: get('forward.privateReverse'),
   };
 }

@@ -1,27 +1,30 @@
+import { assert } from '../base/assert.ts';
 import type { HostPort } from '../base/host-port.ts';
-import type { ForwardZone, IpSource, LogLevel, SocketAddress } from './config.ts';
+import type { IpSource, LogLevel } from './config.ts';
+import { DNS_KEYS, DNS_SECTIONS } from './native-dns-keys.ts';
+import type { DnsValues } from './native-dns-keys.ts';
+import { FORWARD_KEYS, FORWARD_SECTIONS } from './native-forward-keys.ts';
+import type { ForwardValues } from './native-forward-keys.ts';
 import type { NativeKey, NativeSection } from './native-key.ts';
 import { VIP_KEYS, VIP_SECTIONS } from './native-vip-keys.ts';
 import type { VipValues } from './native-vip-keys.ts';
 import {
   booleanType,
+  DURATION_SECONDS_MIN,
   durationType,
-  forwardZonesType,
   hostPortType,
   integerType,
   listType,
   secretType,
-  soaNameType,
-  socketAddressType,
+  shareType,
   textType,
   wordOrListType,
   wordType,
-  zoneNameType,
 } from './value-type.ts';
 import type { JsonSchema } from './value-type.ts';
 
 /** Every key of the native format with the type of its value once it is read. */
-export interface NativeValues extends VipValues {
+export interface NativeValues extends DnsValues, VipValues, ForwardValues {
   readonly 'cluster.masters': readonly HostPort[];
   readonly 'cluster.pollIntervalSeconds': number;
   readonly 'cluster.requestTimeoutSeconds': number;
@@ -33,54 +36,28 @@ export interface NativeValues extends VipValues {
   readonly 'cluster.auth.principal': string;
   readonly 'cluster.auth.secret': string;
   readonly 'cluster.auth.configFile': string;
-  readonly 'dns.enabled': boolean;
-  readonly 'dns.domain': string;
-  readonly 'dns.listen': readonly SocketAddress[];
-  readonly 'dns.ttlSeconds': number;
-  readonly 'dns.negativeTtlSeconds': number;
-  readonly 'dns.srvWeight': number;
-  readonly 'dns.udpPayloadSize': number;
-  readonly 'dns.recursionAvailable': boolean;
-  readonly 'dns.truncateBit': boolean;
-  readonly 'dns.soa.mname': string;
-  readonly 'dns.soa.rname': string;
-  readonly 'dns.soa.refreshSeconds': number;
-  readonly 'dns.soa.retrySeconds': number;
-  readonly 'dns.soa.expireSeconds': number;
   readonly 'names.labels': 'rfc1123' | 'rfc952';
   readonly 'names.addresses': 'by-network' | readonly IpSource[];
   readonly 'names.unhealthy': 'avoid' | 'publish';
   readonly 'names.inactive': 'publish' | 'omit';
   readonly 'names.locations': boolean;
-  readonly 'forward.enabled': boolean;
-  readonly 'forward.upstreams': 'system' | readonly SocketAddress[];
-  readonly 'forward.zones': readonly ForwardZone[];
-  readonly 'forward.timeoutSeconds': number;
   readonly 'http.enabled': boolean;
   readonly 'http.listen': HostPort;
   readonly 'http.enumeration': boolean;
   readonly 'log.level': LogLevel;
+  readonly 'log.querySample': number;
 }
 
 export type NativePath = keyof NativeValues;
 
-/** TTLs (RFC 2181 §8) and SOA timers have 31 bits. */
-export const DNS_SECONDS_MAX: number = 2 ** 31 - 1;
 /** A cluster that is asked less than daily is not being watched. */
 export const POLL_INTERVAL_SECONDS_MAX = 86_400;
 /** A state that takes an hour to send is older than anything it says. */
 export const REQUEST_TIMEOUT_SECONDS_MAX = 3600;
-/** Clients give up after some seconds; a minute is generous to slow links. */
-export const FORWARD_TIMEOUT_SECONDS_MAX = 60;
-/** Less would be a busy loop, or a deadline that no network meets. */
-const DURATION_SECONDS_MIN = 0.1;
 /** Smallest state that a master with one agent sends. */
 const STATE_BYTES_MIN = 4096;
 /** The body becomes one string, and V8's hold no more characters. */
 const STATE_BYTES_MAX = 2 ** 29 - 24;
-
-const dnsSeconds = integerType(0, DNS_SECONDS_MAX);
-const upstreamsType = listType(socketAddressType(53, 1));
 
 const AUTH_RULES: JsonSchema = {
   oneOf: [
@@ -112,11 +89,10 @@ export const NATIVE_SECTIONS: Readonly<Record<string, NativeSection>> = {
     description: 'How requests to the master are authorised.',
     rules: AUTH_RULES,
   },
-  dns: { description: 'The zone and the DNS server.' },
-  'dns.soa': { description: 'Fields of the SOA record of the zone (RFC 1035 §3.3.13).' },
+  ...DNS_SECTIONS,
   names: { description: 'Which names and addresses tasks get.' },
   ...VIP_SECTIONS,
-  forward: { description: 'What happens to names outside the zone.' },
+  ...FORWARD_SECTIONS,
   http: { description: 'The HTTP API.' },
   log: { description: 'The log on standard output.' },
 };
@@ -185,89 +161,7 @@ export const NATIVE_KEYS: { readonly [P in NativePath]: NativeKey<NativeValues[P
     type: textType(1),
     of: ({ cluster: { auth } }) => (auth.kind === 'iam' ? auth.configFile : undefined),
   },
-  'dns.enabled': {
-    description: 'Whether DNS is served.',
-    type: booleanType,
-    default: true,
-    of: (config) => config.dns.enabled,
-  },
-  'dns.domain': {
-    description: 'Zone that holds all names of the cluster.',
-    type: zoneNameType,
-    default: 'mesos',
-    of: (config) => config.dns.domain,
-  },
-  'dns.listen': {
-    description:
-      'Addresses to answer on, UDP and TCP (default port 53; 0: chosen by the system); 0.0.0.0 and :: stand for every address of the node.',
-    type: listType(socketAddressType(53, 0)),
-    default: [{ address: '127.0.0.1', port: 53 }],
-    of: (config) => config.dns.listen,
-  },
-  'dns.ttlSeconds': {
-    description: 'Lifetime of every record in the caches of resolvers.',
-    type: dnsSeconds,
-    default: 5,
-    of: (config) => config.dns.ttlSeconds,
-  },
-  'dns.negativeTtlSeconds': {
-    description: 'How long resolvers may remember that a name does not exist (RFC 2308).',
-    type: dnsSeconds,
-    default: 5,
-    of: (config) => config.dns.soa.minimumSeconds,
-  },
-  'dns.srvWeight': {
-    description: 'Weight of every SRV record.',
-    type: integerType(0, 65535),
-    default: 1,
-    of: (config) => config.dns.srvWeight,
-  },
-  'dns.udpPayloadSize': {
-    description: 'Largest answer over UDP; 1232 bytes pass everywhere unfragmented (RFC 9715).',
-    type: integerType(512, 4096),
-    default: 1232,
-    of: (config) => config.dns.udpPayloadSize,
-  },
-  'dns.recursionAvailable': {
-    description: 'RA bit of answers inside the zone; default: as forward.enabled.',
-    type: booleanType,
-    of: (config) => config.dns.recursionAvailable,
-  },
-  'dns.truncateBit': {
-    description:
-      'TC bit of answers that were cut; false hides the rest from clients, as SetTruncateBit of Mesos-DNS does.',
-    type: booleanType,
-    default: true,
-    of: (config) => config.dns.truncateBit,
-  },
-  'dns.soa.mname': {
-    description: 'Primary name server of the zone; default: ns1.<domain>.',
-    type: soaNameType,
-    of: (config) => config.dns.soa.mname,
-  },
-  'dns.soa.rname': {
-    description: 'Mailbox of the keeper with a dot for the @; default: root.ns1.<domain>.',
-    type: soaNameType,
-    of: (config) => config.dns.soa.rname,
-  },
-  'dns.soa.refreshSeconds': {
-    description: 'Refresh interval of secondary servers.',
-    type: dnsSeconds,
-    default: 60,
-    of: (config) => config.dns.soa.refreshSeconds,
-  },
-  'dns.soa.retrySeconds': {
-    description: 'Retry interval of secondary servers.',
-    type: dnsSeconds,
-    default: 600,
-    of: (config) => config.dns.soa.retrySeconds,
-  },
-  'dns.soa.expireSeconds': {
-    description: 'When secondary servers stop answering without a refresh.',
-    type: dnsSeconds,
-    default: 86_400,
-    of: (config) => config.dns.soa.expireSeconds,
-  },
+  ...DNS_KEYS,
   'names.labels': {
     description: 'rfc1123: labels of up to 63 characters; rfc952: 24, starting with a letter.',
     type: wordType('rfc1123', 'rfc952'),
@@ -302,31 +196,7 @@ export const NATIVE_KEYS: { readonly [P in NativePath]: NativeKey<NativeValues[P
     of: (config) => config.names.locations,
   },
   ...VIP_KEYS,
-  'forward.enabled': {
-    description: 'false: names outside the zone are refused.',
-    type: booleanType,
-    default: true,
-    of: (config) => config.forward.enabled,
-  },
-  'forward.upstreams': {
-    description:
-      'Resolvers in order (default port 53); system: /etc/resolv.conf, less where hoplite listens.',
-    type: wordOrListType('system', upstreamsType),
-    default: 'system',
-    of: (config) => config.forward.upstreams,
-  },
-  'forward.zones': {
-    description: 'Zones with resolvers of their own; the longest match wins.',
-    type: forwardZonesType(upstreamsType),
-    default: [],
-    of: (config) => config.forward.zones,
-  },
-  'forward.timeoutSeconds': {
-    description: 'Seconds that one resolver gets for one answer.',
-    type: durationType(DURATION_SECONDS_MIN, FORWARD_TIMEOUT_SECONDS_MAX),
-    default: 2000,
-    of: (config) => config.forward.timeoutMs,
-  },
+  ...FORWARD_KEYS,
   'http.enabled': {
     description: 'Whether the HTTP API is served.',
     type: booleanType,
@@ -351,10 +221,23 @@ export const NATIVE_KEYS: { readonly [P in NativePath]: NativeKey<NativeValues[P
     default: 'info',
     of: (config) => config.log.level,
   },
+  'log.querySample': {
+    description: 'Share of queries that are written to the log, 0 (none) to 1 (all).',
+    type: shareType,
+    default: 0,
+    of: (config) => config.log.querySample,
+  },
 };
 
 /** The paths in table order. */
 export const NATIVE_PATHS: readonly NativePath[] = Object.keys(NATIVE_KEYS) as NativePath[];
+
+/** The value of a key that a file leaves out; asserts that it does not depend on others. */
+export function nativeDefault<P extends NativePath>(path: P): NativeValues[P] {
+  const { default: value } = NATIVE_KEYS[path];
+  assert(value !== undefined, `${path} has a default`);
+  return value;
+}
 
 /** Path of the section that holds a key or section: `dns.soa.mname` is in `dns.soa`. */
 export function sectionOf(path: string): string {

@@ -41,7 +41,7 @@ const poolIpv6Type = prefixType({
   ipv6: { lengthMin: 48, lengthMax: 112, inside: [knownPrefix('fc00::/7')], source: 'RFC 4193' },
 });
 
-const anyPrefixType = prefixType({
+const declarablePrefixType = prefixType({
   ipv4: { lengthMin: 8, lengthMax: 32 },
   ipv6: { lengthMin: 16, lengthMax: 128 },
 });
@@ -87,13 +87,13 @@ export const VIP_KEYS: { readonly [P in keyof VipValues]: NativeKey<VipValues[P]
   },
   'vip.exclude': {
     description: 'Parts of the pools that are never allocated; the same on all nodes.',
-    type: listType(anyPrefixType, { lengthMin: 0 }),
+    type: listType(declarablePrefixType, { lengthMin: 0 }),
     default: [],
     of: (config) => config.vip.exclude,
   },
   'vip.ranges': {
     description: 'Prefixes besides the pools in which VIPs may be declared by address.',
-    type: listType(anyPrefixType, { lengthMin: 0 }),
+    type: listType(declarablePrefixType, { lengthMin: 0 }),
     default: [],
     of: (config) => config.vip.ranges,
   },

@@ -34,6 +34,8 @@ export function mask(secret: string): string {
 export const TEXT_LENGTH_MAX = 4096;
 /** More masters, listeners or resolvers than this are a mistake of a template. */
 export const LIST_LENGTH_MAX = 64;
+/** A duration of less would be a busy loop, or a deadline that no network meets. */
+export const DURATION_SECONDS_MIN = 0.1;
 /** Each zone costs a comparison per forwarded question. */
 export const FORWARD_ZONES_MAX = 1000;
 
@@ -62,6 +64,38 @@ export function integerType(minimum: number, maximum: number): ValueType<number>
     write: (value) => value,
   };
 }
+
+/** A word that stands for something, or a whole number in bounds. */
+export function wordOrIntegerType<W extends string>(
+  word: W,
+  minimum: number,
+  maximum: number,
+): ValueType<W | number> {
+  return {
+    schema: { anyOf: [{ const: word }, { type: 'integer', minimum, maximum }] },
+    read(node, path, problems) {
+      if (node.kind === 'string' && node.value === word) return word;
+      if (node.kind === 'number' && Number.isInteger(node.value)) {
+        if (node.value >= minimum && node.value <= maximum) return node.value;
+      }
+      const expected = `expected "${word}" or a whole number from ${minimum} to ${maximum}`;
+      problems.error(path, `${expected}${describeFound(node)}`);
+      return undefined;
+    },
+    write: (value) => value,
+  };
+}
+
+/** A part of a whole, 0 to 1. */
+export const shareType: ValueType<number> = {
+  schema: { type: 'number', minimum: 0, maximum: 1 },
+  read(node, path, problems) {
+    if (node.kind === 'number' && node.value >= 0 && node.value <= 1) return node.value;
+    problems.error(path, `expected a number from 0 to 1, found ${describeNode(node)}`);
+    return undefined;
+  },
+  write: (value) => value,
+};
 
 /** Seconds in the file, fractions allowed; whole milliseconds in the `Config`. */
 export function durationType(minimum: number, maximum: number): ValueType<number> {
@@ -123,6 +157,42 @@ export const secretType: ValueType<string> = {
   },
   write: mask,
 };
+
+/** Octets as hexadecimal digits that are never shown. */
+export function hexSecretType(octets: number): ValueType<Uint8Array> {
+  const pattern = `^[0-9A-Fa-f]{${2 * octets}}$`;
+  const digits = new RegExp(pattern);
+  return {
+    schema: { type: 'string', pattern, writeOnly: true },
+    read(node, path, problems) {
+      if (node.kind === 'string' && digits.test(node.value)) {
+        const { value } = node;
+        return Uint8Array.from({ length: octets }, (_, i) =>
+          Number.parseInt(value.slice(2 * i, 2 * i + 2), 16),
+        );
+      }
+      problems.error(path, `expected a text of exactly ${2 * octets} hexadecimal digits`);
+      return undefined;
+    },
+    write: () => MASK,
+  };
+}
+
+/** Printable ASCII, so that characters are octets; may be empty. */
+export function asciiType(lengthMax: number): ValueType<string> {
+  const pattern = `^[ -~]{0,${lengthMax}}$`;
+  const printable = new RegExp(pattern);
+  return {
+    schema: { type: 'string', pattern },
+    read(node, path, problems) {
+      if (node.kind === 'string' && printable.test(node.value)) return node.value;
+      const expected = `expected a text of at most ${lengthMax} printable ASCII characters`;
+      problems.error(path, `${expected}${describeFound(node)}`);
+      return undefined;
+    },
+    write: (value) => value,
+  };
+}
 
 /** Name of a zone: lower case, without final dot. */
 export const zoneNameType: ValueType<string> = parsedType(

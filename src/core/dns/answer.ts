@@ -1,288 +1,254 @@
+import { assert } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';
+import type { ServerCookies } from '../guard/server-cookie.ts';
+import { type AnswerTable, NO_ZONE } from './answer-table.ts';
+import { ChaosAnswers } from './chaos-answer.ts';
 import {
-  type AnswerTable,
-  NO_ZONE,
-  RECORD_HEAD_BYTES,
-  RRSET,
-  RRSET_WORDS,
-  SRV_HEAD_BYTES,
-  ZONE,
-} from './answer-table.ts';
-import {
+  CLASS,
   EDE,
   FLAG,
-  HEADER_BYTES,
   MESSAGE_BYTES_MAX,
   OPCODE_MASK,
-  OPT_BYTES,
   RCODE,
+  RCODE_MASK,
   TYPE,
   UDP_PLAIN_BYTES_MAX,
 } from './constants.ts';
-import { FORM, isServedClass, Query } from './query.ts';
-import { writeU16, writeU32 } from './wire.ts';
+import { type Asking, COOKIE, type CookieVerdict, EdnsReply } from './edns-reply.ts';
+import { FORM, type Form, isServedClass, Query } from './query.ts';
+import { ReplyMessage } from './reply-message.ts';
+import { writeStoredRecords } from './stored-answer.ts';
+import { STORED } from './stored-reply.ts';
+import { writeNegativeSoa, writeRrset } from './zone-answer.ts';
 
-/** Verdicts of `Answerer.answer` besides a length. */
+export { type Asking, COOKIE, type CookieVerdict } from './edns-reply.ts';
+
+/** Verdicts besides a length: no reply at all, */
 export const DROP = 0;
+/** a name that the table does not know the zone of, */
 export const FORWARD = -1;
+/** a good question, that the reply has begun to. */
+export const PENDING = -2;
 
 export interface AnswerSettings {
-  /** Largest UDP answer and the size we announce (RFC 6891 §6.2.3). */
+  /** Largest UDP answer and the size we announce (RFC 6891 §6.2.3); at least 512. */
   readonly udpPayloadSize: number;
-  /** RA bit of answers from our zones. */
-  readonly recursionAvailable: boolean;
-  /** TC bit of cut answers. */
+  /** TC bit of cut answers from our zones. */
   readonly truncateBit: boolean;
+  /** Name of this server, for those who ask (RFC 5001); empty: none. */
+  readonly nsid: Uint8Array;
+  /** What `id.server` and `version.server` of class CH say (RFC 4892); null: they are refused. */
+  readonly chaos: { readonly id: string; readonly version: string } | null;
+  /** How long a connection may be idle (RFC 7828). */
+  readonly tcpIdleMs: number;
 }
 
-/** Extended error option: code, length, info code (RFC 8914 §2). */
-const EDE_BYTES = 6;
-const EDE_OPTION = 15;
-/** Compression pointers reach the first 16 KiB of a message (RFC 1035 §4.1.4). */
-const POINTER_MAX = 0x3fff;
-
 /**
- * Answers queries from an answer table, byte for byte, without allocating. One per thread: the
- * parsed query and the write position are kept between calls.
+ * Answers queries byte for byte, without allocating. One per thread: `begin` reads a query and
+ * answers what is none; what comes back as PENDING is then answered by one of the other methods,
+ * which return the length of the reply. Each of them starts the reply anew, so one that is written
+ * can be taken back by another.
  */
 export class Answerer {
-  /** The query of the last `answer` call. */
+  /** The query begun last. */
   readonly query: Query = new Query();
-  /** Zone index that answered last, NO_ZONE for refusals and forwarded names. */
+  /** Zone index that answered last, NO_ZONE for refusals and names outside the table. */
   zone: number = NO_ZONE;
   /** Response code of the last reply, extended ones whole: the header has only its low 4 bits. */
   rcode: number = RCODE.NOERROR;
   readonly #settings: AnswerSettings;
   readonly #random: Random;
-  #out: Uint8Array = new Uint8Array(0);
-  #at = 0;
-  /** Answers must end here: the client's limit less our OPT record. */
-  #limit = 0;
-  #answers = 0;
-  #authority = 0;
-  #additional = 0;
+  readonly #reply = new ReplyMessage();
+  readonly #edns: EdnsReply;
+  readonly #cookies: ServerCookies | null;
+  readonly #chaos: ChaosAnswers;
+  #replyBytesMax: number = UDP_PLAIN_BYTES_MAX;
+  /** RA, if this client may use the forwarder. */
+  #ra = 0;
 
-  constructor(settings: AnswerSettings, random: Random) {
+  constructor(settings: AnswerSettings, cookies: ServerCookies | null, random: Random) {
+    assert(settings.udpPayloadSize >= UDP_PLAIN_BYTES_MAX, 'every client takes 512 octets');
     this.#settings = settings;
     this.#random = random;
+    this.#cookies = cookies;
+    this.#edns = new EdnsReply(settings, cookies);
+    this.#chaos = new ChaosAnswers(settings.chaos);
+  }
+
+  /** What the client has shown by its cookies. */
+  get cookie(): CookieVerdict {
+    return this.#edns.cookie;
+  }
+
+  /** Octets that the reply may have. */
+  get replyBytesMax(): number {
+    return this.#replyBytesMax;
   }
 
   /**
-   * Writes the answer to `length` octets of `message` into `out` (at least 65,535 octets) and
-   * returns its length; DROP for what gets no reply, FORWARD for good questions outside our zones.
+   * Reads `length` octets of `message` and starts a reply in `out`: PENDING for a good question,
+   * DROP for what gets no reply, or the length of one that is done. `out` has 65,535 octets over
+   * TCP, `udpPayloadSize` over UDP. It, the message and the client's address are read until the
+   * reply is written.
    */
-  answer(
-    table: AnswerTable,
-    message: Uint8Array,
-    length: number,
-    overTcp: boolean,
-    out: Uint8Array,
-  ): number {
-    const query = this.query;
+  begin(message: Uint8Array, length: number, asking: Asking, out: Uint8Array): number {
+    const { query } = this;
+    const edns = this.#edns;
     this.zone = NO_ZONE;
     const form = query.parse(message, length);
+    edns.begin(query, message, asking);
+    const bytesMax = asking.overTcp ? MESSAGE_BYTES_MAX : this.#udpBytesMax(asking);
+    edns.fit(query, bytesMax - query.questionEnd);
+    this.#replyBytesMax = bytesMax;
+    this.#ra = asking.recursionAvailable ? FLAG.RA : 0;
     if (form === FORM.DROP) return DROP;
-    this.#begin(message, overTcp, out);
-    if (form === FORM.FORMERR) return this.#finish(RCODE.FORMERR, 0);
-    if (form === FORM.NOTIMP) return this.#finish(RCODE.NOTIMP, 0);
-    if (query.ednsVersion > 0) return this.#finish(RCODE.BADVERS, 0);
-    if (!isServedClass(query.qclass)) return this.#finish(RCODE.REFUSED, 0);
-    const refusal = metaTypeRcode(query.qtype);
-    if (refusal !== RCODE.NOERROR) return this.#finish(refusal, 0);
-    const node = table.find(query.name, 0, query.nameLength, query.hash);
-    const zone = node === 0 ? table.zoneOf(query.name, query.nameLength) : table.zoneIndex(node);
-    if (zone === NO_ZONE) return FORWARD;
-    this.zone = zone;
-    if (!table.ready) return this.#finish(RCODE.SERVFAIL, 0, EDE.NOT_READY);
-    return this.#answerFromZone(table, node, zone);
+    this.#reply.begin(out, message, query.questionEnd, bytesMax - edns.bytes);
+    const rcode = this.#protocolRcode(form, asking.overTcp);
+    if (rcode !== RCODE.NOERROR) return this.#finish(rcode, 0);
+    if (form === FORM.COOKIE) return this.#finish(RCODE.NOERROR, 0);
+    return query.qclass === CLASS.CH ? this.#answerChaos() : PENDING;
   }
 
-  /** Refusal or failure of a good question outside our zones: AA and RA clear. */
-  fail(
-    message: Uint8Array,
-    length: number,
-    rcode: number,
-    ede: number,
-    overTcp: boolean,
-    out: Uint8Array,
-  ): number {
-    this.query.parse(message, length);
-    this.#begin(message, overTcp, out);
-    return this.#finish(rcode, 0, ede);
+  #udpBytesMax({ unprovenBytesMax }: Asking): number {
+    const bytesMax = Math.min(this.query.udpPayloadSize, this.#settings.udpPayloadSize);
+    return this.cookie === COOKIE.VALID ? bytesMax : Math.min(bytesMax, unprovenBytesMax);
   }
 
-  /** Octets that a reply to the last query may have. */
-  replyBytesMax(overTcp: boolean): number {
-    if (overTcp) return MESSAGE_BYTES_MAX;
-    return this.query.edns
-      ? Math.min(this.query.udpPayloadSize, this.#settings.udpPayloadSize)
-      : UDP_PLAIN_BYTES_MAX;
-  }
-
-  #begin(message: Uint8Array, overTcp: boolean, out: Uint8Array): void {
+  /** Rcode of what cannot be answered whatever the name, NOERROR for all else. */
+  #protocolRcode(form: Form, overTcp: boolean): number {
     const { query } = this;
-    const end = query.questionEnd === 0 ? HEADER_BYTES : query.questionEnd;
-    // The question goes back as it came: clients check the case of its letters (0x20).
-    for (let i = 0; i < end; i++) out[i] = message[i]!;
-    this.#out = out;
-    this.#at = end;
-    this.#limit = this.replyBytesMax(overTcp) - (query.edns ? OPT_BYTES : 0);
-    this.#answers = 0;
-    this.#authority = 0;
-    this.#additional = 0;
+    switch (form) {
+      case FORM.NOTIMP:
+        return RCODE.NOTIMP;
+      case FORM.NOTIFY:
+        return RCODE.REFUSED;
+      case FORM.FORMERR:
+        return RCODE.FORMERR;
+      default:
+    }
+    // RFC 7828 §3.2.1: no client has a timeout to tell; over UDP the option means nothing at all.
+    if (overTcp && query.keepaliveLength > 0) return RCODE.FORMERR;
+    if (query.ednsVersion > 0) return RCODE.BADVERS;
+    if (query.tsig) return RCODE.NOTAUTH;
+    if (form === FORM.COOKIE) {
+      if (this.#cookies === null) return RCODE.FORMERR;
+      return this.cookie === COOKIE.INVALID ? RCODE.BADCOOKIE : RCODE.NOERROR;
+    }
+    if (query.qclass === CLASS.CH) return RCODE.NOERROR;
+    return isServedClass(query.qclass) ? metaTypeRcode(query.qtype) : RCODE.REFUSED;
   }
 
-  #answerFromZone(table: AnswerTable, node: number, zone: number): number {
-    const flags = FLAG.AA | (this.#settings.recursionAvailable ? FLAG.RA : 0);
-    if (node === 0) return this.#negative(table, zone, RCODE.NXDOMAIN, flags);
+  #answerChaos(): number {
     const { qtype } = this.query;
-    // RFC 8482 §4.1: ANY gets one RRset, which no attacker can turn into a flood.
-    const rrset =
-      qtype === TYPE.ANY && table.rrsetCount(node) > 0
-        ? table.rrsetAt(node, 0)
-        : table.rrset(node, qtype);
-    if (rrset === 0) return this.#negative(table, zone, RCODE.NOERROR, flags);
-    const whole = this.#writeAnswers(table, rrset);
+    if (qtype !== TYPE.TXT && qtype !== TYPE.ANY) return this.#finish(RCODE.REFUSED, 0);
+    const found = this.#chaos.write(this.#reply, this.query);
+    return found ? this.#finish(RCODE.NOERROR, FLAG.AA | this.#ra) : this.#finish(RCODE.REFUSED, 0);
+  }
+
+  /**
+   * Answers the question begun from a table; FORWARD if it is outside all its zones. `node` is that
+   * of the name, 0 if there is none: given where it is not simply the one of that name.
+   */
+  answerFrom(table: AnswerTable, node: number = this.#find(table)): number {
+    const { query } = this;
+    const zone = node === 0 ? table.zoneOf(query.name, query.nameLength) : table.zoneIndex(node);
+    this.zone = zone;
+    if (zone === NO_ZONE) return FORWARD;
+    if (!table.ready) return this.fail(RCODE.SERVFAIL, EDE.NOT_READY, '');
+    const reply = this.#reply;
+    reply.rewind();
+    const flags = FLAG.AA | this.#ra;
+    const rrset = node === 0 ? 0 : rrsetOf(table, node, query.qtype);
+    if (rrset === 0) {
+      const rcode = node === 0 ? RCODE.NXDOMAIN : RCODE.NOERROR;
+      const whole = writeNegativeSoa(reply, table, zone, query.nameLength);
+      return this.#finish(rcode, whole ? flags : flags | FLAG.TC);
+    }
+    const whole = writeRrset(reply, table, rrset, this.#random);
     const truncated = !whole && this.#settings.truncateBit ? FLAG.TC : 0;
     return this.#finish(RCODE.NOERROR, flags | truncated);
   }
 
-  /** NXDOMAIN or NODATA with the apex SOA, from which resolvers take the TTL (RFC 2308). */
-  #negative(table: AnswerTable, zone: number, rcode: number, flags: number): number {
-    const at = table.zoneAt(zone);
-    const apexBytes = table.nameLength(table.words[at + ZONE.APEX_NODE]!);
-    const size = table.words[at + ZONE.NEGATIVE_SOA_BYTES]!;
-    if (this.#at + size > this.#limit) return this.#finish(rcode, flags | FLAG.TC);
-    this.#copy(table.bytes, table.words[at + ZONE.NEGATIVE_SOA]!, size);
-    // The owner is the apex, which ends the qname.
-    const pointer = HEADER_BYTES + this.query.nameLength - apexBytes;
-    writeU16(this.#out, this.#at - size, 0xc000 | pointer);
-    this.#authority = 1;
-    return this.#finish(rcode, flags);
-  }
-
-  /** Writes an RRset from a random record on, round robin; false if not all of it fits. */
-  #writeAnswers(table: AnswerTable, rrset: number): boolean {
-    const { words } = table;
-    const count = words[rrset + RRSET.COUNT]!;
-    const type = words[rrset + RRSET.TYPE]!;
-    const first = count > 1 ? Math.floor(this.#random() * count) : 0;
-    const dataEnd = words[rrset + RRSET.DATA]! + words[rrset + RRSET.DATA_BYTES]!;
-    const start = this.#at;
-    for (let i = 0; i < count; i++) {
-      const record = first + i < count ? first + i : first + i - count;
-      const from = table.recordOffset(rrset, record);
-      const to = record + 1 < count ? table.recordOffset(rrset, record + 1) : dataEnd;
-      if (this.#at + to - from > this.#limit) return false;
-      this.#copy(table.bytes, from, to - from);
-      this.#answers++;
-    }
-    const targetOffset = type === TYPE.SRV ? RECORD_HEAD_BYTES + SRV_HEAD_BYTES : RECORD_HEAD_BYTES;
-    if (type === TYPE.SRV || type === TYPE.NS) {
-      this.#writeTargets(table, rrset, first, count, start, targetOffset);
-    }
-    return true;
+  #find(table: AnswerTable): number {
+    const { query } = this;
+    return table.find(query.name, 0, query.nameLength, query.hash);
   }
 
   /**
-   * Additional section: all addresses of every target (RFC 2782), whole RRsets as far as they fit.
-   * Leaving some out does not set TC: nothing that was asked for is missing (RFC 2181 §9).
+   * Answers the question begun with the STORED reply at octet `at`, which is one to it. `nowSeconds`
+   * is monotonic. With `staleTtl` above 0 the reply has ended: its TTLs are not above that, and the
+   * client is told (RFC 8767 §4).
    */
-  #writeTargets(
-    table: AnswerTable,
-    rrset: number,
-    first: number,
-    count: number,
-    start: number,
-    targetOffset: number,
-  ): void {
-    let answerAt = start;
-    let previous = 0;
-    let opening = 0;
-    for (let i = 0; i < count; i++) {
-      const record = first + i < count ? first + i : first + i - count;
-      const target = table.targetNode(rrset, record);
-      const ownerAt = answerAt + targetOffset;
-      answerAt = this.#recordEnd(answerAt);
-      // Equal targets stand side by side; rotation can only part the first group.
-      if (target === 0 || target === previous || target === opening) continue;
-      if (i === 0) opening = target;
-      previous = target;
-      const sets = table.rrsetCount(target);
-      for (let s = 0; s < sets; s++) {
-        const set = table.rrsetAt(target, 0) + s * RRSET_WORDS;
-        const type = table.words[set + RRSET.TYPE]!;
-        if (type !== TYPE.A && type !== TYPE.AAAA) continue;
-        if (!this.#writeAdditional(table, set, target, ownerAt)) return;
-      }
-    }
+  answerStored(
+    words: Uint32Array,
+    bytes: Uint8Array,
+    at: number,
+    nowSeconds: number,
+    staleTtl: number,
+  ): number {
+    const head = at >>> 2;
+    const reply = this.#reply;
+    this.zone = NO_ZONE;
+    reply.rewind();
+    const ageSeconds = Math.max(0, nowSeconds - words[head + STORED.STORED_AT]!);
+    const whole = writeStoredRecords(reply, words, bytes, at, ageSeconds, staleTtl);
+    const stored = words[head + STORED.FLAGS]!;
+    const rcode = stored & RCODE_MASK;
+    let flags = this.#ra | (whole ? stored & FLAG.TC : FLAG.TC);
+    // RFC 6840 §5.8: AD is for those who show that they know it.
+    if (this.query.dnssecOk || (this.query.flags & FLAG.AD) !== 0) flags |= stored & FLAG.AD;
+    if (staleTtl === 0) return this.#finish(rcode, flags, words[head + STORED.EDE]);
+    const stale = rcode === RCODE.NXDOMAIN ? EDE.STALE_NXDOMAIN : EDE.STALE_ANSWER;
+    return this.#finish(rcode, flags, stale);
   }
 
-  #writeAdditional(table: AnswerTable, set: number, target: number, ownerAt: number): boolean {
-    const count = table.words[set + RRSET.COUNT]!;
-    const size = table.words[set + RRSET.DATA_BYTES]!;
-    const stride = size / count;
-    const owned = ownerAt <= POINTER_MAX;
-    const ownerBytes = owned ? 2 : table.nameLength(target);
-    if (this.#at + size + count * (ownerBytes - 2) > this.#limit) return false;
-    for (let i = 0, from = table.words[set + RRSET.DATA]!; i < count; i++, from += stride) {
-      if (owned) {
-        writeU16(this.#out, this.#at, 0xc000 | ownerAt);
-        this.#at += 2;
-      } else {
-        this.#copy(table.bytes, table.nameOffset(target), ownerBytes);
-      }
-      this.#copy(table.bytes, from + 2, stride - 2);
-    }
-    this.#additional += count;
-    return true;
+  /**
+   * Refusal or failure of the question begun; the reason goes to those who read EDE (RFC 8914):
+   * none if `ede` is EDE.OTHER and the text empty.
+   */
+  fail(rcode: number, ede: number, text: string): number {
+    this.#reply.rewind();
+    return this.#finish(rcode, this.#ra, ede, text);
   }
 
-  /** End of a record that we wrote with a pointer as its owner. */
-  #recordEnd(at: number): number {
-    return at + RECORD_HEAD_BYTES + ((this.#out[at + 10]! << 8) | this.#out[at + 11]!);
+  /** No records and TC: a client that is real asks again over TCP. */
+  truncate(): number {
+    this.#reply.rewind();
+    return this.#finish(RCODE.NOERROR, this.#ra | FLAG.TC);
   }
 
-  #copy(from: Uint8Array, offset: number, size: number): void {
-    const out = this.#out;
-    const at = this.#at;
-    for (let i = 0; i < size; i++) out[at + i] = from[offset + i]!;
-    this.#at = at + size;
+  /**
+   * A new server cookie, that a client whose address is its own asks again with (RFC 7873 §5.2.3);
+   * one that sent none of its own gets `truncate`.
+   */
+  badCookie(): number {
+    if (this.cookie === COOKIE.NONE) return this.truncate();
+    this.#reply.rewind();
+    return this.#finish(RCODE.BADCOOKIE, this.#ra);
   }
 
   /** Writes the header and our OPT record; returns the length of the message. */
-  #finish(rcode: number, flags: number, ede = 0): number {
+  #finish(rcode: number, flags: number, ede = 0, text = ''): number {
     const { query } = this;
-    const out = this.#out;
+    const reply = this.#reply;
     this.rcode = rcode;
     // Mesos-DNS clears RD where it could not read the message; scripts compare whole headers.
     const copied = rcode === RCODE.FORMERR ? OPCODE_MASK : OPCODE_MASK | FLAG.RD | FLAG.CD;
-    const kept = query.flags & copied;
-    writeU16(out, 2, FLAG.QR | kept | flags | (rcode & 0x0f));
-    writeU16(out, 4, query.questionEnd === 0 ? 0 : 1);
-    writeU16(out, 6, this.#answers);
-    writeU16(out, 8, this.#authority);
-    writeU16(out, 10, this.#additional + (query.edns ? 1 : 0));
-    if (query.edns) this.#writeOpt(rcode, ede);
-    return this.#at;
+    reply.writeHeader(
+      FLAG.QR | (query.flags & copied) | flags | (rcode & RCODE_MASK),
+      query.edns ? 1 : 0,
+    );
+    // OPT goes into every reply to a query that had one (RFC 6891 §6.1.1).
+    if (query.edns) this.#edns.write(reply, rcode, ede, text, this.#replyBytesMax);
+    return reply.at;
   }
+}
 
-  /** OPT goes into every reply to a query that had one (RFC 6891 §6.1.1). */
-  #writeOpt(rcode: number, ede: number): void {
-    const out = this.#out;
-    const at = this.#at;
-    out[at] = 0;
-    writeU16(out, at + 1, TYPE.OPT);
-    writeU16(out, at + 3, this.#settings.udpPayloadSize);
-    writeU32(out, at + 5, ((rcode >>> 4) << 24) | (this.query.dnssecOk ? 0x8000 : 0));
-    writeU16(out, at + 9, ede === 0 ? 0 : EDE_BYTES);
-    this.#at = at + OPT_BYTES;
-    if (ede === 0) return;
-    writeU16(out, this.#at, EDE_OPTION);
-    writeU16(out, this.#at + 2, 2);
-    writeU16(out, this.#at + 4, ede);
-    this.#at += EDE_BYTES;
-  }
+/** RRset that answers a question for `qtype`, 0 for none. */
+function rrsetOf(table: AnswerTable, node: number, qtype: number): number {
+  // RFC 8482 §4.1: ANY gets one RRset, which no attacker can turn into a flood.
+  if (qtype === TYPE.ANY) return table.rrsetCount(node) > 0 ? table.rrsetAt(node, 0) : 0;
+  return table.rrset(node, qtype);
 }
 
 /** Rcode of question types that no zone can answer (RFC 6895 §3.1), NOERROR for all others. */

@@ -45,8 +45,15 @@ export const RCODE = {
   NXDOMAIN: 3,
   NOTIMP: 4,
   REFUSED: 5,
+  /** Signed with a key that we do not have (RFC 8945 §5.2.1). */
+  NOTAUTH: 9,
   BADVERS: 16,
+  /** The server cookie is not ours: ask again with the one in the reply (RFC 7873 §8). */
+  BADCOOKIE: 23,
 } as const;
+
+/** Operations, as they stand in the second word of the header (RFC 1035 §4.1.1, RFC 1996 §3.1). */
+export const OPCODE = { QUERY: 0, NOTIFY: 0x2000 } as const;
 
 /** Bits of the second 16-bit word of the header (RFC 1035 §4.1.1, RFC 4035 §3.1.6). */
 export const FLAG = {
@@ -59,11 +66,23 @@ export const FLAG = {
   CD: 0x0010,
 } as const;
 
-/** Extended DNS errors (RFC 8914 §4) that we send. */
+/** Options of the OPT record that mean something to us, from the same registry. */
+export const OPTION = { NSID: 3, COOKIE: 10, TCP_KEEPALIVE: 11, EDE: 15 } as const;
+
+/** Extended DNS errors (RFC 8914 §4). */
 export const EDE = {
+  /** Says nothing without a text. */
+  OTHER: 0,
+  STALE_ANSWER: 3,
+  CACHED_ERROR: 13,
   NOT_READY: 14,
+  BLOCKED: 15,
   PROHIBITED: 18,
+  STALE_NXDOMAIN: 19,
+  NOT_AUTHORITATIVE: 20,
   NO_REACHABLE_AUTHORITY: 22,
+  NETWORK_ERROR: 23,
+  INVALID_DATA: 24,
 } as const;
 
 /** Bits of the operation and of the response code in the same word. */

@@ -11,7 +11,8 @@ export type OwnerName = string;
 /** What keeps a name from being packed into a message, or null if nothing does. */
 export type NameDefect = 'empty-label' | 'label-too-long' | 'too-long' | 'character';
 
-const DOT = 0x2e;
+/** Separates labels in text; in a hash it stands behind each. */
+export const DOT = 0x2e;
 
 /**
  * Checks that `name` (with final dot) can be published: labels of 1 to 63 octets, 255 octets in
@@ -36,8 +37,8 @@ export function nameDefect(name: OwnerName): NameDefect | null {
 }
 
 /** Start value and factor of FNV-1a, 32 bits. */
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
+export const FNV_OFFSET = 0x811c9dc5;
+export const FNV_PRIME = 0x01000193;
 
 /**
  * Hash of a lower-case wire name of `length` octets at `offset`: FNV-1a over the octets of its

@@ -17,13 +17,14 @@ export const STORED = {
   BYTES: 0,
   /** `hashWireName` of the qname. */
   HASH: 1,
-  /** Octets of the qname, KEY_FLAG bits << 8, qtype << 16. */
+  /** Octets of the qname, KEY_FLAG bits << 8, qtype << 16: see `storedKey`. */
   KEY: 2,
   STORED_AT: 3,
+  /** Equal to STORED_AT where the reply is only for those who wait for it. */
   EXPIRES_AT: 4,
-  /** From then on a reader asks for the reply to be renewed. */
+  /** From then on a reader asks for the reply to be renewed; NEVER for none. */
   PREFETCH_AT: 5,
-  /** Low 16 bits of the header: AD and the response code. */
+  /** Low 16 bits of the header: AD, TC (the upstream had no more) and the response code. */
   FLAGS: 6,
   /** Records of answer << 16 | authority. */
   ANSWER_AUTHORITY: 7,
@@ -37,5 +38,60 @@ export const STORED = {
 
 export const STORED_WORDS = 12;
 
+/** A time that does not come. */
+export const NEVER = 0xffff_ffff;
+
 /** What else besides name and type makes two questions different (RFC 4035 §4.6). */
 export const KEY_FLAG = { DO: 1, CD: 2, RD: 4 } as const;
+
+/** KEY_FLAG bits of a question. */
+export function keyFlags(
+  dnssecOk: boolean,
+  checkingDisabled: boolean,
+  recursionDesired: boolean,
+): number {
+  return (
+    (dnssecOk ? KEY_FLAG.DO : 0) |
+    (checkingDisabled ? KEY_FLAG.CD : 0) |
+    (recursionDesired ? KEY_FLAG.RD : 0)
+  );
+}
+
+/** Value of STORED.KEY for a qname of `nameLength` octets. */
+export function storedKey(nameLength: number, flags: number, qtype: number): number {
+  return (nameLength | (flags << 8) | (qtype << 16)) >>> 0;
+}
+
+// In all that follows `at` is the offset in octets of a reply within `words`, a multiple of 4.
+
+/** Octets of the qname, root label included. */
+export function storedNameLength(words: Uint32Array, at: number): number {
+  return words[(at >>> 2) + STORED.KEY]! & 0xff;
+}
+
+/** Offset of the qname. */
+export function storedNameAt(at: number): number {
+  return at + 4 * STORED_WORDS;
+}
+
+/** Records of all three sections. */
+export function storedRecordCount(words: Uint32Array, at: number): number {
+  const word = at >>> 2;
+  const counts = words[word + STORED.ANSWER_AUTHORITY]!;
+  return (counts >>> 16) + (counts & 0xffff) + words[word + STORED.ADDITIONAL]!;
+}
+
+/** Offset of the 16-bit numbers that say where in the body the TTLs stand. */
+export function storedTtlsAt(words: Uint32Array, at: number): number {
+  return storedNameAt(at) + wholeWords(storedNameLength(words, at));
+}
+
+/** Offset of the body. */
+export function storedBodyAt(words: Uint32Array, at: number): number {
+  return storedTtlsAt(words, at) + wholeWords(2 * storedRecordCount(words, at));
+}
+
+/** `bytes` rounded up to whole words. */
+export function wholeWords(bytes: number): number {
+  return (bytes + 3) & ~3;
+}

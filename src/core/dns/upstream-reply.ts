@@ -1,6 +1,6 @@
-import { FLAG, HEADER_BYTES, OPCODE_MASK, RCODE, RCODE_MASK, TYPE } from './constants.ts';
-import { COUNT, FIELD, locateRecords, questionEnd } from './message-layout.ts';
-import { equalIgnoringCase, readU16, writeU16, writeU32 } from './wire.ts';
+import { FLAG, HEADER_BYTES, OPCODE_MASK, RCODE, RCODE_MASK } from './constants.ts';
+import { COUNT, locateRecords, questionEnd } from './message-layout.ts';
+import { equalIgnoringCase, readU16 } from './wire.ts';
 
 /**
  * What a datagram on an upstream's socket is. Only `ok` and `malformed` come from someone who knew
@@ -54,32 +54,4 @@ function isSameQuestion(query: Uint8Array, reply: Uint8Array, nameCase: 'any' | 
     if (query[i] !== reply[i]) return false;
   }
   return equalIgnoringCase(query, HEADER_BYTES, reply, HEADER_BYTES, nameEnd - HEADER_BYTES);
-}
-
-/**
- * The upstream's reply as the client gets it: the client's id, its question letter for letter, and
- * TTLs with the top bit set read as 0 (RFC 2181 §8). Flags, records and OPT stay as they are.
- * `reply` passed `checkUpstreamReply`; neither argument is changed.
- */
-export function replyForClient(query: Uint8Array, reply: Uint8Array): Uint8Array {
-  const end = questionEnd(query);
-  const out =
-    readU16(reply, COUNT.QUESTION) === 0 ? insertQuestion(reply, end) : new Uint8Array(reply);
-  out.set(query.subarray(0, 2), 0);
-  out.set(query.subarray(HEADER_BYTES, end), HEADER_BYTES);
-  for (const record of locateRecords(out)?.records ?? []) {
-    // The TTL field of OPT holds flags (RFC 6891 §6.1.3).
-    if (readU16(out, record.fields + FIELD.TYPE) === TYPE.OPT) continue;
-    if (out[record.fields + FIELD.TTL]! >= 0x80) writeU32(out, record.fields + FIELD.TTL, 0);
-  }
-  return out;
-}
-
-/** Makes room for the question in a bare error, which has no names that could be moved. */
-function insertQuestion(reply: Uint8Array, end: number): Uint8Array {
-  const out = new Uint8Array(end);
-  out.set(reply.subarray(0, HEADER_BYTES), 0);
-  writeU16(out, COUNT.QUESTION, 1);
-  writeU16(out, COUNT.ADDITIONAL, 0);
-  return out;
 }

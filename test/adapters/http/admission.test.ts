@@ -53,7 +53,7 @@ const source = { config: () => CONFIG } as ApiSource;
 
 test('admission answers or lets through whatever comes, and its redirects stay on the site', () => {
   const request = fc.record({
-    method: fc.constantFrom('GET', 'HEAD', 'OPTIONS', 'POST', 'BREW'),
+    method: fc.constantFrom('GET', 'HEAD', 'OPTIONS', 'POST', 'DELETE', 'BREW'),
     target: fc.oneof(
       fc.string({ unit: 'binary', maxLength: 60 }),
       fc
@@ -61,9 +61,10 @@ test('admission answers or lets through whatever comes, and its redirects stay o
         .map((parts) => `/${parts.join('')}`),
     ),
     headers: fc.dictionary(
-      fc.constantFrom('accept', 'content-type', 'content-length', 'transfer-encoding'),
+      fc.constantFrom('accept', 'content-type', 'content-length', 'transfer-encoding', 'host'),
       fc.string(),
     ),
+    client: fc.oneof(fc.constantFrom('127.0.0.1', '::1', '10.0.0.9', ''), fc.string()),
     route: fc.constantFrom(null, ...ROUTES),
   });
   fc.assert(
@@ -71,7 +72,10 @@ test('admission answers or lets through whatever comes, and its redirects stay o
       const refusal = admissionRefusal(each, source, HTTP_LIMITS);
       const location = refusal?.headers?.['location'];
       if (refusal === null) {
-        assert.ok(each.route !== null && ['GET', 'HEAD'].includes(each.method));
+        assert.ok(each.route !== null);
+        const answered = each.route.method === 'GET' ? ['GET', 'HEAD'] : [each.route.method];
+        assert.ok(answered.includes(each.method));
+        if (each.route.localOnly === true) assert.match(each.client, /^(::ffff:)?127\.|^::1$/);
       } else if (location !== undefined) {
         assert.match(location, /^[\x21-\x7e]*$/);
         if (each.target.startsWith('/')) {

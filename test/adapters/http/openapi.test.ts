@@ -39,6 +39,8 @@ function walk(value: unknown, visit: (node: Json) => void): void {
   for (const member of Object.values(value)) walk(member, visit);
 }
 
+const JSON_TYPES = ['application/json', 'application/x-ndjson'];
+
 const inDocument = (path: string): string => path.replace(/:(\w+)/g, '{$1}');
 
 test('the OpenAPI document has every route of the table and no other', async (t) => {
@@ -47,11 +49,12 @@ test('the OpenAPI document has every route of the table and no other', async (t)
     Object.keys(document.paths).toSorted(),
     ROUTES.map(({ path }) => inDocument(path)).toSorted(),
   );
-  for (const { path, summary, responses } of ROUTES) {
+  for (const { path, method, summary, responses } of ROUTES) {
     const item = document.paths[inDocument(path)] ?? {};
-    assert.deepEqual(Object.keys(item), ['get'], path);
-    assert.equal(item['get']?.summary, summary);
-    assert.deepEqual(Object.keys(item['get'].responses), Object.keys(responses));
+    const operation = item[method.toLowerCase()];
+    assert.equal(Object.keys(item).length, 1, path);
+    assert.equal(operation?.summary, summary);
+    assert.deepEqual(Object.keys(operation.responses), Object.keys(responses));
   }
 });
 
@@ -62,7 +65,7 @@ test('the OpenAPI document is a sound 3.1 document', async (t) => {
   assert.equal(document.info.version, '1.2.3');
   const operations = Object.entries(document.paths).map(([path, item]) => ({
     path,
-    operation: item['get']!,
+    operation: Object.values(item)[0]!,
   }));
   const ids = operations.map(({ operation }) => operation.operationId);
   assert.equal(new Set(ids).size, ids.length, 'operation ids are unique');
@@ -75,13 +78,20 @@ test('the OpenAPI document is a sound 3.1 document', async (t) => {
     );
     const templated = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
     const parameters = operation.parameters ?? [];
+    const inPath = parameters.filter((each) => each.in === 'path');
     assert.deepEqual(
-      parameters.map(({ name }) => name),
+      inPath.map(({ name }) => name),
       templated,
       path,
     );
     assert.ok(
-      parameters.every((each) => each.in === 'path' && each.required),
+      inPath.every(({ required }) => required),
+      path,
+    );
+    const route = ROUTES.find((each) => inDocument(each.path) === path);
+    assert.deepEqual(
+      parameters.flatMap((each) => (each.in === 'query' ? [[each.name, each.required]] : [])),
+      Object.entries(route?.query ?? {}).map(([name, { required }]) => [name, required]),
       path,
     );
     for (const [status, response] of Object.entries(operation.responses)) {
@@ -121,17 +131,22 @@ test('what the routes answer fits the schemas they announce', async (t) => {
   });
   let checked = 0;
   checker.get('/', async (request) => {
-    for (const { path } of ROUTES) {
-      const reply = await api.get(path.replace(/:\w+/, 'web.marathon.mesos'));
-      const response = document.paths[inDocument(path)]?.['get']?.responses[reply.status];
+    for (const { path, method } of ROUTES) {
+      const target = `${path.replace(/:\w+/, 'web.marathon.mesos')}?name=web.marathon.mesos`;
+      const reply = await api.request(method, target);
+      const operation = document.paths[inDocument(path)]?.[method.toLowerCase()];
+      const response = operation?.responses[reply.status];
       const type = reply.headers['content-type']?.split(';')[0] ?? '';
       assert.ok(response?.content[type] !== undefined, `${path} announces ${reply.status} ${type}`);
-      if (type !== 'application/json') continue;
+      if (!JSON_TYPES.includes(type)) continue;
       const schema = {
         ...response.content[type].schema,
         components: document.components,
       };
-      assert.equal(request.validateInput(JSON.parse(reply.body), schema), true, path);
+      const values = type === 'application/json' ? [reply.body] : reply.body.trim().split('\n');
+      for (const value of values) {
+        assert.equal(request.validateInput(JSON.parse(value), schema), true, path);
+      }
       checked++;
     }
     return 'ok';
@@ -139,5 +154,5 @@ test('what the routes answer fits the schemas they announce', async (t) => {
   const { statusCode, body } = await checker.inject('/');
   await checker.close();
   assert.equal(statusCode, 200, body);
-  assert.ok(checked >= 11, `${checked} answers checked`);
+  assert.ok(checked >= 14, `${checked} answers checked`);
 });

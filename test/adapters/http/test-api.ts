@@ -13,10 +13,13 @@ import type {
   ApiSource,
   HostAnswer,
   LogFields,
+  QueryRecord,
   ServiceAnswer,
   Status,
+  TopQueries,
   ViewRequest,
 } from '../../../src/core/ports.ts';
+import { QueryWatch } from '../../../src/core/respond/query-watch.ts';
 
 /** What must never leave the process. */
 export const SECRET = 'hunter2-correct-horse';
@@ -49,6 +52,12 @@ export const CONFIG: Config = {
     udpPayloadSize: 1232,
     recursionAvailable: true,
     truncateBit: true,
+    udpThreads: 'auto',
+    allow: [knownPrefix('0.0.0.0/0'), knownPrefix('::/0')],
+    serverId: 'hostname',
+    chaos: false,
+    cookieSecret: null,
+    rateLimit: { responsesPerSecond: 1000, errorsPerSecond: 100, exempt: [] },
   },
   names: {
     labels: 'rfc1123',
@@ -76,9 +85,29 @@ export const CONFIG: Config = {
     sysctls: 'set',
     snat: false,
   },
-  forward: { enabled: true, upstreams: 'system', zones: [], timeoutMs: 5_000 },
+  forward: {
+    enabled: true,
+    upstreams: 'system',
+    zones: [],
+    allow: [knownPrefix('0.0.0.0/0'), knownPrefix('::/0')],
+    policy: 'sequential',
+    timeoutMs: 5000,
+    deadlineMs: 15_000,
+    cache: {
+      bytesMax: 33_554_432,
+      ttlSecondsMin: 0,
+      ttlSecondsMax: 86_400,
+      negativeTtlSecondsMax: 900,
+      staleSeconds: 0,
+      prefetch: true,
+    },
+    blockPrivate: false,
+    blockPrivateExcept: [],
+    specialNames: 'local',
+    privateReverse: 'forward',
+  },
   http: { enabled: true, listen: { host: '127.0.0.1', port: 8123 }, enumeration: true },
-  log: { level: 'info' },
+  log: { level: 'info', querySample: 0 },
 };
 
 export const STATUS: Status = {
@@ -143,9 +172,31 @@ export const STATUS: Status = {
     ],
     restarts: 1,
   },
+  udp: { threads: 3, problem: null, restarts: 0 },
   forwarding: {
     enabled: true,
     upstreams: ['10.0.0.2:53'],
+    health: [
+      { to: '10.0.0.2:53', rttMs: 1.5, failing: false, lastFailure: null, disabled: false },
+      {
+        to: '10.0.0.3:8600',
+        rttMs: null,
+        failing: true,
+        lastFailure: { reason: 'timeout', at: '2026-11-21T08:59:50.000Z' },
+        disabled: false,
+      },
+    ],
+    cache: {
+      entries: 512,
+      bytes: 262_144,
+      hotEntries: 64,
+      hits: 4096,
+      misses: 512,
+      stale: 1,
+      prefetches: 12,
+      flights: 2,
+      waiters: 3,
+    },
     zones: { 'consul.': ['10.0.0.3:8600'] },
   },
 };
@@ -216,12 +267,34 @@ export const VIEWS: Readonly<Record<ViewRequest['kind'], string>> = {
 }`,
 };
 
+export const TOP: TopQueries = {
+  sinceSeconds: 95,
+  names: [
+    { name: 'web.marathon.mesos.', count: 4096 },
+    { name: 'db.marathon.mesos.', count: 8 },
+  ],
+  nxdomain: [{ name: 'web.marathon.mesos.marathon.mesos.', count: 64 }],
+};
+
+export const RECORD: QueryRecord = {
+  name: 'web.marathon.mesos.',
+  type: 'A',
+  rcode: 'NOERROR',
+  client: '10.0.0.9',
+  protocol: 'udp',
+  bytes: 53,
+  durationUs: 12,
+};
+
 /** A cluster of a few names; each member can be replaced while the server runs. */
 export interface TestSource extends ApiSource {
   current: { config: Config; status: Status };
   hosts: (name: string) => readonly HostAnswer[];
   services: (name: string) => readonly ServiceAnswer[];
   view: (request: ViewRequest) => Promise<string>;
+  topQueries: (n: number) => TopQueries;
+  logQueries: (name: string, seconds: number) => AsyncIterable<QueryRecord> | null;
+  flushCache: (name: string | null) => number;
   /** Views that were asked for. */
   readonly asked: ViewRequest[];
 }
@@ -241,6 +314,15 @@ function createTestSource(): TestSource {
       asked.push(request);
       return Promise.resolve(VIEWS[request.kind]);
     },
+    topQueries: (n) => ({ ...TOP, names: TOP.names.slice(0, n) }),
+    logQueries: (name) => {
+      const watch = new QueryWatch(name, () => undefined);
+      watch.offer(RECORD);
+      watch.offer({ ...RECORD, type: 'AAAA' });
+      watch.end();
+      return watch;
+    },
+    flushCache: (name) => (name === null ? 1234 : 2),
   };
 }
 
@@ -278,7 +360,11 @@ export async function readToEnd(socket: Socket): Promise<string> {
 }
 
 /** Starts the API over a socket on a free port; stops it with the test. */
-export async function startApi(t: TestContext, limits: Partial<HttpLimits> = {}): Promise<TestApi> {
+export async function startApi(
+  t: TestContext,
+  limits: Partial<HttpLimits> = {},
+  host = '127.0.0.1',
+): Promise<TestApi> {
   const source = createTestSource();
   const logged: TestApi['logged'] = [];
   const counted: string[] = [];
@@ -294,7 +380,7 @@ export async function startApi(t: TestContext, limits: Partial<HttpLimits> = {})
     },
     log: { debug: record, info: record, warn: record, error: record },
     version: '1.2.3',
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: { host, port: 0 },
     configView: () => ({
       RefreshSeconds: 30,
       KeyFile: '/etc/key.pem',

@@ -56,32 +56,6 @@ const auth = fc.oneof(
   fc.record({ kind: fc.constant('iam' as const), configFile: path }),
 );
 
-const dns = fc.record({
-  enabled: fc.constant(true),
-  domain: name,
-  listen: socketAddresses(listenPort),
-  ttlSeconds: seconds,
-  srvWeight: fc.integer({ min: 0, max: 65535 }),
-  soa: fc.record({
-    mname: name.map((text) => `${text}.`),
-    rname: name.map((text) => `dns+mesos.${text}.`),
-    refreshSeconds: seconds,
-    retrySeconds: seconds,
-    expireSeconds: seconds,
-    minimumSeconds: seconds,
-  }),
-  udpPayloadSize: fc.integer({ min: 512, max: 4096 }),
-  recursionAvailable: fc.boolean(),
-  truncateBit: fc.boolean(),
-});
-
-const zones = fc
-  .uniqueArray(fc.record({ zone: name, upstreams: socketAddresses(port) }), {
-    maxLength: 4,
-    selector: ({ zone }) => zone,
-  })
-  .map((unsorted) => unsorted.toSorted((a, b) => (a.zone < b.zone ? -1 : 1)));
-
 /** Blocks in one of some larger ones, from as large as `lengthMin` to as small as `lengthMax`. */
 function blocksIn(
   lengthMin: number,
@@ -108,6 +82,72 @@ function blocksIn(
 
 const blocks = (item: fc.Arbitrary<Prefix>): fc.Arbitrary<readonly Prefix[]> =>
   fc.uniqueArray(item, { maxLength: 3, selector: ({ text }) => text });
+
+/** Prefixes of clients, from everyone to one. */
+const clients = (minLength: 0 | 1): fc.Arbitrary<readonly Prefix[]> =>
+  fc.uniqueArray(blocksIn(0, 128, '0.0.0.0/0', '10.0.0.0/8', '::/0', 'fc00::/7'), {
+    minLength,
+    maxLength: 3,
+    selector: ({ text }) => text,
+  });
+
+const dns = fc.record({
+  enabled: fc.constant(true),
+  domain: name,
+  listen: socketAddresses(listenPort),
+  ttlSeconds: seconds,
+  srvWeight: fc.integer({ min: 0, max: 65535 }),
+  soa: fc.record({
+    mname: name.map((text) => `${text}.`),
+    rname: name.map((text) => `dns+mesos.${text}.`),
+    refreshSeconds: seconds,
+    retrySeconds: seconds,
+    expireSeconds: seconds,
+    minimumSeconds: seconds,
+  }),
+  udpPayloadSize: fc.integer({ min: 512, max: 4096 }),
+  recursionAvailable: fc.boolean(),
+  truncateBit: fc.boolean(),
+  udpThreads: fc.oneof(fc.constant('auto' as const), fc.integer({ min: 0, max: 64 })),
+  allow: clients(1),
+  serverId: fc.stringMatching(/^[ -~]{0,255}$/),
+  chaos: fc.boolean(),
+  cookieSecret: fc.option(fc.uint8Array({ minLength: 16, maxLength: 16 })),
+  rateLimit: fc.record({
+    responsesPerSecond: fc.integer({ min: 0, max: 1_000_000 }),
+    errorsPerSecond: fc.integer({ min: 0, max: 1_000_000 }),
+    exempt: clients(0),
+  }),
+});
+
+const zones = fc
+  .uniqueArray(fc.record({ zone: name, upstreams: socketAddresses(port) }), {
+    maxLength: 4,
+    selector: ({ zone }) => zone,
+  })
+  .map((unsorted) => unsorted.toSorted((a, b) => (a.zone < b.zone ? -1 : 1)));
+
+const forward = fc.record({
+  enabled: fc.boolean(),
+  upstreams: fc.oneof(fc.constant('system' as const), socketAddresses(port)),
+  zones,
+  allow: clients(1),
+  policy: fc.constantFrom('race' as const, 'sequential' as const, 'round-robin' as const),
+  timeoutMs: durationMs(60),
+  deadlineMs: durationMs(60),
+  cache: fc.record({
+    bytesMax: fc.integer({ min: 0, max: 2 ** 30 }),
+    ttlSecondsMin: fc.integer({ min: 0, max: 300 }),
+    ttlSecondsMax: fc.integer({ min: 300, max: 604_800 }),
+    negativeTtlSecondsMax: fc.integer({ min: 0, max: 86_400 }),
+    staleSeconds: fc.integer({ min: 0, max: 604_800 }),
+    prefetch: fc.boolean(),
+  }),
+  blockPrivate: fc.boolean(),
+  blockPrivateExcept: fc.uniqueArray(name, { maxLength: 3 }),
+  specialNames: fc.constantFrom('local' as const, 'forward' as const),
+  privateReverse: fc.constantFrom('local' as const, 'forward' as const),
+});
 
 /** Blocks that share no address. */
 const pool = (item: fc.Arbitrary<Prefix>): fc.Arbitrary<readonly Prefix[]> =>
@@ -171,18 +211,16 @@ export const anyConfig: fc.Arbitrary<Config> = fc
     }),
     vip,
     kernel,
-    forward: fc.record({
-      enabled: fc.boolean(),
-      upstreams: fc.oneof(fc.constant('system' as const), socketAddresses(port)),
-      zones,
-      timeoutMs: durationMs(60),
-    }),
+    forward,
     http: fc.record({
       enabled: fc.boolean(),
       listen: fc.record({ host, port: listenPort }),
       enumeration: fc.boolean(),
     }),
-    log: fc.record({ level: fc.constantFrom('trace' as const, 'info' as const, 'error' as const) }),
+    log: fc.record({
+      level: fc.constantFrom('trace' as const, 'info' as const, 'error' as const),
+      querySample: fc.double({ min: 0, max: 1, noNaN: true }).map((share) => share + 0),
+    }),
   })
   .filter(({ dns: { domain }, forward }) =>
     forward.zones.every(({ zone }) => zone !== domain && !zone.endsWith(`.${domain}`)),

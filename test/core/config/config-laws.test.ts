@@ -15,8 +15,20 @@ function withoutOriginAndSecret(config: Config): Config {
   return { ...config, format: 'native', file: '', cluster: { ...config.cluster, auth: masked } };
 }
 
+/** The native form with the secret of cookies put back: the mask in its place is refused. */
+function nativeText(config: Config): string {
+  const text = formatNativeConfig(config);
+  const { cookieSecret } = config.dns;
+  if (cookieSecret === null) return text;
+  const { problems } = parseConfig(text, '');
+  assert.ok(problems.some(({ path }) => path === 'dns.cookieSecret'));
+  const file = JSON.parse(text) as { dns: object };
+  const digits = Buffer.from(cookieSecret).toString('hex');
+  return JSON.stringify({ ...file, dns: { ...file.dns, cookieSecret: digits } });
+}
+
 function assertRoundTrip(config: Config): void {
-  const { config: again, problems } = parseConfig(formatNativeConfig(config), '');
+  const { config: again, problems } = parseConfig(nativeText(config), '');
   const errors = problems.filter(({ severity }) => severity === 'error');
   assert.deepEqual(errors, []);
   assert.deepEqual(again, withoutOriginAndSecret(config));
@@ -88,6 +100,11 @@ describe('laws of the configuration', () => {
               'domain',
               'pool',
               'nodeAddress',
+              'rateLimit',
+              'allow',
+              'cache',
+              'udpThreads',
+              'cookieSecret',
               'x',
             ),
             fc.jsonValue(),
@@ -109,7 +126,7 @@ describe('laws of the configuration', () => {
   test('no value in the place of a key makes the parser throw or accept nonsense', () => {
     fc.assert(
       fc.property(anyConfig, fc.nat(), fc.jsonValue(), (config, at, value) => {
-        const file = JSON.parse(formatNativeConfig(config)) as Record<string, object>;
+        const file = JSON.parse(nativeText(config)) as Record<string, object>;
         const sections = Object.values(file);
         const section = sections[at % sections.length] as Record<string, unknown>;
         const keys = Object.keys(section);
@@ -122,7 +139,16 @@ describe('laws of the configuration', () => {
   });
 
   test('H01: no secret is in any problem, view or translation', () => {
-    const damage = fc.constantFrom('none', 'type', 'kind', 'syntax', 'zk', 'master', 'unknown');
+    const damage = fc.constantFrom(
+      'none',
+      'type',
+      'kind',
+      'syntax',
+      'zk',
+      'master',
+      'unknown',
+      'cookie',
+    );
     fc.assert(
       fc.property(secret, damage, fc.boolean(), (hidden, kind, isNative) => {
         const text = damagedFile(hidden, kind, isNative);
@@ -145,7 +171,10 @@ function damagedFile(hidden: string, damage: string, isNative: boolean): string 
   const value = damage === 'type' ? [hidden] : hidden;
   const kind = damage === 'kind' ? 'iam' : 'basic';
   const file = isNative
-    ? { cluster: { masters, auth: { kind, principal: 'p', secret: value } } }
+    ? {
+        cluster: { masters, auth: { kind, principal: 'p', secret: value } },
+        ...(damage === 'cookie' ? { dns: { cookieSecret: hidden } } : {}),
+      }
     : {
         masters,
         mesosAuthentication: kind,

@@ -5,6 +5,7 @@ import type { Config } from '../../../src/core/config/config.ts';
 import { parseConfig } from '../../../src/core/config/parse-config.ts';
 
 const MASTERS = ['10.0.0.1:5050'];
+const EVERYONE = [parsePrefix('0.0.0.0/0'), parsePrefix('::/0')];
 
 /** A Mesos-DNS file that is good but for what `parts` says. */
 function file(parts: Record<string, unknown>): string {
@@ -67,6 +68,25 @@ test('a file with masters alone gets the defaults of Mesos-DNS', () => {
       udpPayloadSize: 1232,
       recursionAvailable: true,
       truncateBit: true,
+      udpThreads: 'auto',
+      allow: EVERYONE,
+      serverId: 'hostname',
+      chaos: false,
+      cookieSecret: null,
+      rateLimit: {
+        responsesPerSecond: 1000,
+        errorsPerSecond: 100,
+        exempt: [
+          '127.0.0.0/8',
+          '::1/128',
+          '10.0.0.0/8',
+          '172.16.0.0/12',
+          '192.168.0.0/16',
+          '169.254.0.0/16',
+          'fc00::/7',
+          'fe80::/10',
+        ].map(parsePrefix),
+      },
     },
     names: {
       labels: 'rfc1123',
@@ -98,10 +118,25 @@ test('a file with masters alone gets the defaults of Mesos-DNS', () => {
       enabled: true,
       upstreams: [{ address: '8.8.8.8', port: 53 }],
       zones: [],
+      allow: EVERYONE,
+      policy: 'sequential',
       timeoutMs: 5000,
+      deadlineMs: 5000,
+      cache: {
+        bytesMax: 33_554_432,
+        ttlSecondsMin: 0,
+        ttlSecondsMax: 86_400,
+        negativeTtlSecondsMax: 900,
+        staleSeconds: 0,
+        prefetch: true,
+      },
+      blockPrivate: false,
+      blockPrivateExcept: [],
+      specialNames: 'forward',
+      privateReverse: 'forward',
     },
     http: { enabled: true, listen: { host: '0.0.0.0', port: 8123 }, enumeration: true },
-    log: { level: 'info' },
+    log: { level: 'info', querySample: 0 },
   });
 });
 
@@ -159,6 +194,27 @@ describe('each key means what it means in Mesos-DNS', () => {
     [{ timeout: 0 }, ({ forward }) => forward.timeoutMs, 5000],
     [{ timeout: 2 }, ({ forward }) => forward.timeoutMs, 2000],
     [
+      { timeout: 2, resolvers: ['10.0.0.53', '10.0.1.53'] },
+      ({ forward }) => [forward.policy, forward.deadlineMs],
+      ['sequential', 4000],
+    ],
+    [
+      { zoneResolvers: { a: ['10.0.0.1', '10.0.0.2', '10.0.0.3'] } },
+      ({ forward }) => forward.deadlineMs,
+      15_000,
+    ],
+    [{ resolvers: [], timeout: 2 }, ({ forward }) => forward.deadlineMs, 6000],
+    [
+      { timeout: 40, resolvers: ['10.0.0.53', '10.0.1.53'] },
+      ({ forward }) => [forward.timeoutMs, forward.deadlineMs],
+      [40_000, 60_000],
+    ],
+    [
+      { externalon: false, resolvers: ['10.0.0.9'], timeout: 1 },
+      ({ forward }) => [forward.allow, forward.cache.staleSeconds, forward.privateReverse],
+      [EVERYONE, 0, 'forward'],
+    ],
+    [
       { zoneResolvers: { weave: ['10.0.0.1:53'], 'corp.example': ['10.0.0.2'] } },
       ({ forward }) => forward.zones,
       [
@@ -210,6 +266,22 @@ test('empty names of the SOA record are the defaults', () => {
   const { config } = parseConfig(file({ SOAMname: '', SOARname: '' }), '');
   const { mname, rname } = config?.dns.soa ?? {};
   assert.deepEqual([mname, rname], ['ns1.mesos.', 'root.ns1.mesos.']);
+});
+
+describe('everyone may look up every name, as with Mesos-DNS', () => {
+  const open = /^warning listener: 203\.0\.113\.5 is a public address, and everyone who reaches it/;
+  const cases: readonly (readonly [Record<string, unknown>, readonly RegExp[]])[] = [
+    [{ listener: '203.0.113.5' }, [open]],
+    [{ listener: '203.0.113.5', externalon: false }, []],
+    [{ listener: '203.0.113.5', dnson: false }, []],
+    [{ listener: '0.0.0.0' }, []],
+    [{ listener: '10.0.0.5' }, []],
+    [{ listener: '127.0.0.1' }, []],
+    [{ listener: '::' }, []],
+  ];
+  for (const [parts, expected] of cases) {
+    test(JSON.stringify(parts), () => assertProblems(problemsOf(file(parts)), expected));
+  }
 });
 
 describe('the file is read as Go reads it', () => {

@@ -5,6 +5,18 @@ import type { Config } from '../../../src/core/config/config.ts';
 import { parseConfig } from '../../../src/core/config/parse-config.ts';
 import { PROBLEMS_MAX } from '../../../src/core/config/problem-list.ts';
 
+/** Loopback and private networks. */
+const NEAR = [
+  '127.0.0.0/8',
+  '::1/128',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '169.254.0.0/16',
+  'fc00::/7',
+  'fe80::/10',
+];
+
 const MASTERS = { masters: ['10.0.0.1:5050'] };
 
 /** A native file that is good but for what `parts` says. */
@@ -18,6 +30,8 @@ function read(parts: Record<string, unknown> = {}): Config {
   assert.ok(config !== null);
   return config;
 }
+
+const prefixes = (...texts: readonly string[]): unknown[] => texts.map((text) => parsePrefix(text));
 
 /** Problems as `severity path: message`. */
 function problemsOf(text: string): string[] {
@@ -63,6 +77,16 @@ test('only the masters are required; the rest has defaults', () => {
       udpPayloadSize: 1232,
       recursionAvailable: true,
       truncateBit: true,
+      udpThreads: 'auto',
+      allow: prefixes('0.0.0.0/0', '::/0'),
+      serverId: 'hostname',
+      chaos: false,
+      cookieSecret: null,
+      rateLimit: {
+        responsesPerSecond: 1000,
+        errorsPerSecond: 100,
+        exempt: prefixes(...NEAR),
+      },
     },
     names: {
       labels: 'rfc1123',
@@ -90,9 +114,29 @@ test('only the masters are required; the rest has defaults', () => {
       sysctls: 'set',
       snat: false,
     },
-    forward: { enabled: true, upstreams: 'system', zones: [], timeoutMs: 2000 },
+    forward: {
+      enabled: true,
+      upstreams: 'system',
+      zones: [],
+      allow: prefixes(...NEAR),
+      policy: 'race',
+      timeoutMs: 2000,
+      deadlineMs: 4000,
+      cache: {
+        bytesMax: 33_554_432,
+        ttlSecondsMin: 0,
+        ttlSecondsMax: 86_400,
+        negativeTtlSecondsMax: 900,
+        staleSeconds: 86_400,
+        prefetch: true,
+      },
+      blockPrivate: false,
+      blockPrivateExcept: [],
+      specialNames: 'local',
+      privateReverse: 'local',
+    },
     http: { enabled: true, listen: { host: '127.0.0.1', port: 8123 }, enumeration: true },
-    log: { level: 'info' },
+    log: { level: 'info', querySample: 0 },
   });
 });
 

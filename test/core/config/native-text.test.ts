@@ -44,6 +44,24 @@ test('a Mesos-DNS file is translated key by key', () => {
     udpPayloadSize: 1232,
     recursionAvailable: true,
     truncateBit: false,
+    udpThreads: 'auto',
+    allow: ['0.0.0.0/0', '::/0'],
+    serverId: 'hostname',
+    chaos: false,
+    rateLimit: {
+      responsesPerSecond: 1000,
+      errorsPerSecond: 100,
+      exempt: [
+        '127.0.0.0/8',
+        '::1/128',
+        '10.0.0.0/8',
+        '172.16.0.0/12',
+        '192.168.0.0/16',
+        '169.254.0.0/16',
+        'fc00::/7',
+        'fe80::/10',
+      ],
+    },
     soa: {
       mname: 'ns1.mesos.',
       rname: 'root.ns1.mesos.',
@@ -81,8 +99,24 @@ test('a Mesos-DNS file is translated key by key', () => {
     enabled: true,
     upstreams: 'system',
     zones: { corp: ['10.1.1.1:53'] },
+    allow: ['0.0.0.0/0', '::/0'],
+    policy: 'sequential',
     timeoutSeconds: 5,
+    deadlineSeconds: 15,
+    cache: {
+      bytesMax: 33_554_432,
+      ttlSecondsMin: 0,
+      ttlSecondsMax: 86_400,
+      negativeTtlSecondsMax: 900,
+      staleSeconds: 0,
+      prefetch: true,
+    },
+    blockPrivate: false,
+    blockPrivateExcept: [],
+    specialNames: 'forward',
+    privateReverse: 'forward',
   });
+  assert.deepEqual(native['log'], { level: 'info', querySample: 0 });
 });
 
 test('HTTPS without files is an empty section, and a secret is masked', () => {
@@ -112,4 +146,16 @@ test('addresses of the node that are given make a section', () => {
   assert.ok(config !== null);
   const { kernel } = JSON.parse(formatNativeConfig(config)) as typeof file;
   assert.deepEqual(kernel.nodeAddress, { ipv4: '10.0.0.7' });
+});
+
+test('the secret of cookies is masked, and absent if there is none', () => {
+  const shown = (dns: object): object => {
+    const text = JSON.stringify({ cluster: { masters: ['10.0.0.1'] }, dns });
+    const { config } = parseConfig(text, '');
+    assert.ok(config !== null);
+    return (JSON.parse(formatNativeConfig(config)) as { dns: object }).dns;
+  };
+  const hidden = '00112233445566778899aabbccddeeff';
+  assert.equal(Reflect.get(shown({ cookieSecret: hidden }), 'cookieSecret'), '********');
+  assert.ok(!('cookieSecret' in shown({})));
 });

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { seededRandom } from '../../../src/core/base/random.ts';
-import { Answerer, DROP, FORWARD } from '../../../src/core/dns/answer.ts';
+import { type Answerer, DROP, FORWARD, PENDING } from '../../../src/core/dns/answer.ts';
 import { FLAG, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
 import { FORM, Query } from '../../../src/core/dns/query.ts';
 import { ownerNames, packets, recordSets } from '../../support/arbitraries.ts';
@@ -14,10 +13,13 @@ import {
 } from '../../support/dns-message.ts';
 import {
   answerBytes,
+  answererOf,
+  asking,
   compileZone,
   fill,
   ip,
   manyAddresses,
+  SETTINGS,
   TERMS,
 } from '../../support/small-zone.ts';
 
@@ -28,10 +30,9 @@ const ZONE = compileZone((store) => {
 });
 const UNREADY = compileZone(() => undefined, TERMS, false);
 
-const SETTINGS = { udpPayloadSize: 1232, recursionAvailable: true, truncateBit: true };
-
-/** A buffer for an answer, and behind it a few octets that no answer may touch. */
-const BLANK = Buffer.alloc(65_535 + 8, 0xdd);
+/** A buffer for an answer, and around it a few octets that no answer may touch. */
+const MARGIN_BYTES = 8;
+const BLANK = Buffer.alloc(65_535 + 2 * MARGIN_BYTES, 0xdd);
 const isBlank = (bytes: Uint8Array): boolean => BLANK.subarray(0, bytes.length).equals(bytes);
 
 interface Replied {
@@ -43,19 +44,21 @@ interface Replied {
 /** Answers a packet with an answerer that answered others before, in a buffer with a guard. */
 function reply(answerer: Answerer, packet: Uint8Array, overTcp: boolean, ready: boolean): Replied {
   const memory = Buffer.from(BLANK);
-  const out = memory.subarray(0, 65_535);
-  const length = answerer.answer(ready ? ZONE : UNREADY, packet, packet.length, overTcp, out);
-  assert.ok(isBlank(memory.subarray(65_535)));
+  const end = MARGIN_BYTES + (overTcp ? 65_535 : SETTINGS.udpPayloadSize);
+  const out = memory.subarray(MARGIN_BYTES, end);
+  let length = answerer.begin(packet, packet.length, asking({ overTcp }), out);
+  if (length === PENDING) length = answerer.answerFrom(ready ? ZONE : UNREADY);
+  assert.ok(isBlank(memory.subarray(0, MARGIN_BYTES)) && isBlank(memory.subarray(end)));
   return { length, out, query: answerer.query };
 }
 
 test('any packet gets a whole answer within its limit, or none, and never an exception', () => {
-  const answerer = new Answerer(SETTINGS, seededRandom(1));
+  const answerer = answererOf();
   fc.assert(
     fc.property(packets, fc.boolean(), fc.boolean(), (packet, overTcp, ready) => {
       const { length, out, query } = reply(answerer, packet, overTcp, ready);
       if (length === DROP || length === FORWARD) return;
-      assert.ok(length >= 12 && length <= answerer.replyBytesMax(overTcp));
+      assert.ok(length >= 12 && length <= answerer.replyBytesMax);
       assert.ok(
         out.subarray(length).every((octet) => octet === 0xdd),
         'nothing behind the end',
@@ -77,7 +80,7 @@ test('any packet gets a whole answer within its limit, or none, and never an exc
 });
 
 test('what gets no answer is what must not have one', () => {
-  const answerer = new Answerer(SETTINGS, seededRandom(1));
+  const answerer = answererOf();
   fc.assert(
     fc.property(packets, (packet) => {
       const { length } = reply(answerer, packet, false, true);
@@ -90,11 +93,11 @@ test('what gets no answer is what must not have one', () => {
 });
 
 test('an answer does not depend on what was answered before', () => {
-  const used = new Answerer(SETTINGS, () => 0);
+  const used = answererOf({ random: () => 0 });
   fc.assert(
     fc.property(packets, fc.boolean(), (packet, overTcp) => {
       const first = reply(used, packet, overTcp, true);
-      const fresh = reply(new Answerer(SETTINGS, () => 0), packet, overTcp, true);
+      const fresh = reply(answererOf({ random: () => 0 }), packet, overTcp, true);
       assert.equal(first.length, fresh.length);
       assert.ok(Buffer.from(first.out).equals(fresh.out));
     }),
@@ -136,7 +139,7 @@ test('any zone answers any name in it by what it holds', () => {
 });
 
 test('the work for one packet of 64 KiB is bounded', () => {
-  const answerer = new Answerer(SETTINGS, seededRandom(1));
+  const answerer = answererOf();
   const bombs = [
     new Uint8Array(65_535).fill(0xc0),
     Uint8Array.from({ length: 65_535 }, (_, i) =>

@@ -18,7 +18,7 @@ import {
 } from '../../support/dns-message.ts';
 import {
   answerBytes,
-  type Asking,
+  type AskingTerms,
   compileZone,
   ip,
   manyAddresses,
@@ -38,7 +38,7 @@ interface Sized extends ReadMessage {
   readonly octets: number;
 }
 
-function ask(table: AnswerTable, query: Partial<TestMessage>, asking: Asking = {}): Sized {
+function ask(table: AnswerTable, query: Partial<TestMessage>, asking: AskingTerms = {}): Sized {
   const bytes = answerBytes(table, buildMessage({ qname: QNAME, ...query }), asking);
   assert.ok(typeof bytes !== 'string');
   return { ...readMessage(bytes), octets: bytes.length };
@@ -48,7 +48,12 @@ describe('how much a client gets', () => {
   const head = 12 + wireName(QNAME).length + 4;
   const fitting = (limit: number): number => Math.floor((limit - head) / 16);
 
-  const CASES: readonly (readonly [what: string, Partial<TestMessage>, Asking, limit: number])[] = [
+  const CASES: readonly (readonly [
+    what: string,
+    Partial<TestMessage>,
+    AskingTerms,
+    limit: number,
+  ])[] = [
     ['without EDNS over UDP', {}, {}, 512],
     ['with EDNS', { opt: { size: 1232 } }, {}, 1232],
     ['with a smaller EDNS size', { opt: { size: 700 } }, {}, 700],

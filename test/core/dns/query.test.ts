@@ -5,7 +5,13 @@ import { CLASS, FLAG, TYPE } from '../../../src/core/dns/constants.ts';
 import { formatWireName, hashWireName } from '../../../src/core/dns/name.ts';
 import { FORM, type Form, isServedClass, Query } from '../../../src/core/dns/query.ts';
 import { packets, wireNames } from '../../support/arbitraries.ts';
-import { addressRecords, buildMessage, type TestMessage, u16 } from '../../support/dns-message.ts';
+import {
+  addressRecords,
+  buildMessage,
+  ednsOption,
+  type TestMessage,
+  u16,
+} from '../../support/dns-message.ts';
 
 const GOOD: TestMessage = { qname: 'Web.Marathon.mesos.', qtype: TYPE.SRV };
 
@@ -206,6 +212,54 @@ describe('EDNS (RFC 6891)', () => {
       assert.equal(formOf(buildMessage({ ...GOOD, ...message })), 'FORMERR');
     });
   }
+});
+
+describe('options of a query', () => {
+  const parseOptions = (...options: Uint8Array[]): Query =>
+    parse(buildMessage({ ...GOOD, opt: { size: 1232, options: Buffer.concat(options) } })).query;
+  /** Where the options of `GOOD` begin. */
+  const START = 12 + 20 + 4 + 11;
+
+  test('C6: both cookies are found', () => {
+    const client = parseOptions(
+      ednsOption(65_001, Buffer.alloc(3)),
+      ednsOption(10, new Uint8Array(8)),
+    );
+    assert.deepEqual([client.cookieAt, client.cookieLength], [START + 7 + 4, 8]);
+    const both = parseOptions(
+      ednsOption(10, new Uint8Array(24)),
+      ednsOption(10, new Uint8Array(8)),
+    );
+    assert.deepEqual([both.cookieAt, both.cookieLength], [START + 4, 24]);
+  });
+
+  test('C7, C9: NSID and tcp-keepalive are seen', () => {
+    const query = parseOptions(ednsOption(3), ednsOption(11));
+    assert.deepEqual([query.nsid, query.keepaliveLength], [true, 0]);
+    assert.equal(parseOptions(ednsOption(11, u16(100))).keepaliveLength, 2);
+  });
+
+  test('of another EDNS version are not read', () => {
+    const opt = { size: 1232, version: 1, options: ednsOption(10, new Uint8Array(8)) };
+    const { query, form } = parse(buildMessage({ ...GOOD, opt }));
+    assert.deepEqual([form, query.ednsVersion, query.cookieAt], [FORM.GOOD, 1, 0]);
+  });
+
+  test('are gone with the next query', () => {
+    const query = new Query();
+    const options = Buffer.concat([
+      ednsOption(10, new Uint8Array(24)),
+      ednsOption(3),
+      ednsOption(11),
+    ]);
+    const first = buildMessage({ ...GOOD, opt: { size: 1232, options } });
+    const second = buildMessage(GOOD);
+    query.parse(first, first.length);
+    assert.ok(query.cookieAt > 0 && query.nsid);
+    query.parse(second, second.length);
+    const { cookieAt, cookieLength, nsid, keepaliveLength } = query;
+    assert.deepEqual([cookieAt, cookieLength, nsid, keepaliveLength], [0, 0, false, -1]);
+  });
 });
 
 test('D18: classes other than IN and ANY are not served', () => {

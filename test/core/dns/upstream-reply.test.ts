@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { FLAG, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
-import { checkUpstreamReply, replyForClient } from '../../../src/core/dns/upstream-reply.ts';
+import { checkUpstreamReply } from '../../../src/core/dns/upstream-reply.ts';
 import type { ReplyVerdict } from '../../../src/core/dns/upstream-reply.ts';
-import { addressRecords, buildMessage, readMessage, u16 } from '../../support/dns-message.ts';
+import { addressRecords, buildMessage, u16 } from '../../support/dns-message.ts';
 import type { TestMessage } from '../../support/dns-message.ts';
 
 const QUESTION: TestMessage = { id: 0x4242, qname: 'Web.Example.', qtype: TYPE.A };
@@ -132,8 +132,7 @@ test('no changed octet of a good reply makes the check throw', () => {
     fc.property(fc.nat(good.length - 1), fc.nat(255), (index, octet) => {
       const reply = Uint8Array.from(good);
       reply[index] = octet;
-      const verdict = checkUpstreamReply(QUERY, reply);
-      if (verdict === 'ok') replyForClient(QUERY, reply);
+      assert.ok(checkUpstreamReply(QUERY, reply).length > 0);
     }),
     { numRuns: 2000 },
   );
@@ -146,46 +145,4 @@ test('64 KiB of records without data are walked in one go', () => {
   const startedAt = performance.now();
   assert.equal(checkUpstreamReply(QUERY, reply), 'ok');
   assert.ok(performance.now() - startedAt < 250);
-});
-
-test('the client gets its id and its question letter for letter, the rest as upstream set it', () => {
-  // Sockets give a Buffer, whose `slice` is no copy.
-  const upstream = Buffer.from(
-    buildMessage({
-      ...REPLY,
-      id: 0x9999,
-      qname: 'web.example.',
-      flags: FLAG.QR | FLAG.AA | FLAG.AD | RCODE.NXDOMAIN,
-    }),
-  );
-  const before = Uint8Array.from(upstream);
-  const reply = readMessage(replyForClient(QUERY, upstream));
-  assert.equal(reply.id, 0x4242);
-  assert.equal(reply.qname, 'Web.Example.');
-  assert.equal(reply.flags, FLAG.QR | FLAG.AA | FLAG.AD | RCODE.NXDOMAIN);
-  assert.deepEqual(reply.answer, readMessage(upstream).answer);
-  assert.deepEqual(reply.opt, { size: 1232, options: '' });
-  assert.deepEqual(Uint8Array.from(upstream), before);
-});
-
-test('a TTL with the top bit set is 0, but the flags of OPT stay', () => {
-  const [record] = addressRecords('web.example.', 1);
-  assert.ok(record);
-  const upstream = buildMessage({ ...REPLY, answer: [record, { ...record, ttl: 0x8000_0001 }] });
-  upstream[upstream.length - 6] = 0x90; // extended rcode of OPT, RFC 6891 §6.1.3
-  const reply = replyForClient(QUERY, upstream);
-  assert.deepEqual(
-    readMessage(reply).answer.map(({ ttl }) => ttl),
-    [300, 0],
-  );
-  assert.equal(reply.at(-6), 0x90);
-});
-
-test('a bare error gets the question back', () => {
-  const reply = readMessage(
-    replyForClient(QUERY, header(FLAG.QR | FLAG.RD | RCODE.FORMERR, [0, 0, 0, 0])),
-  );
-  assert.equal(reply.qname, 'Web.Example.');
-  assert.equal(reply.rcode, RCODE.FORMERR);
-  assert.equal(reply.trailing, 0);
 });

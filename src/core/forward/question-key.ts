@@ -1,0 +1,33 @@
+import { keyFlags, storedNameAt, storedNameLength } from '../dns/stored-reply.ts';
+import type { ForwardQuestion } from './resolution.ts';
+
+/** Characters before the name in a key. */
+const PREFIX_LENGTH = 2;
+
+/**
+ * One string for each question that may have an answer of its own (RFC 4035 §4.6): KEY_FLAG bits,
+ * type, then the name with one character for each octet. Equal for equal questions alone.
+ */
+export function questionKey(question: ForwardQuestion): string {
+  const { qname, qtype, dnssecOk, checkingDisabled, recursionDesired } = question;
+  const flags = keyFlags(dnssecOk, checkingDisabled, recursionDesired);
+  return String.fromCharCode(flags, qtype, ...qname);
+}
+
+/** Key of the same question about the parent of its name; null for the root's children and the root. */
+export function parentKey(key: string): string | null {
+  const next = PREFIX_LENGTH + 1 + key.charCodeAt(PREFIX_LENGTH);
+  return next >= key.length - 1 ? null : key.slice(0, PREFIX_LENGTH) + key.slice(next);
+}
+
+/** True if a key is of a question about this name. */
+export function isKeyOf(key: string, qname: Uint8Array): boolean {
+  if (key.length !== PREFIX_LENGTH + qname.length) return false;
+  return qname.every((octet, i) => key.charCodeAt(PREFIX_LENGTH + i) === octet);
+}
+
+/** The lower-case wire name of a reply with the layout of `STORED`; a view, not a copy. */
+export function storedName(reply: Uint32Array): Uint8Array {
+  const at = reply.byteOffset + storedNameAt(0);
+  return new Uint8Array(reply.buffer, at, storedNameLength(reply, 0));
+}

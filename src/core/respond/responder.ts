@@ -1,0 +1,348 @@
+import type { Prefix } from '../base/prefix.ts';
+import type { Random } from '../base/random.ts';
+import type { RateLimitConfig } from '../config/config.ts';
+import { AnswerTable } from '../dns/answer-table.ts';
+import { Answerer, type AnswerSettings, type Asking } from '../dns/answer.ts';
+import { COOKIE, type CookieVerdict, DROP, FORWARD, PENDING } from '../dns/answer.ts';
+import { EDE, FLAG, MESSAGE_BYTES_MAX, RCODE, UDP_PLAIN_BYTES_MAX } from '../dns/constants.ts';
+import { keyFlags, STORED } from '../dns/stored-reply.ts';
+import { COUNT as COUNT_OFFSET } from '../dns/message-layout.ts';
+import { readU16 } from '../dns/wire.ts';
+import { HotReplies } from '../forward/hot-replies.ts';
+import type { ForwardQuestion, Resolution } from '../forward/resolution.ts';
+import { specialLookup } from '../forward/special-zones.ts';
+import { AccessList } from '../guard/access-list.ts';
+import type { ClientAddress } from '../guard/client-address.ts';
+import { LIMIT, RateLimiter, RESPONSE_KIND } from '../guard/rate-limiter.ts';
+import { ServerCookies } from '../guard/server-cookie.ts';
+import { type Count, COUNT, type DnsCounters } from './counters.ts';
+import type { PacketHandler } from './packet-handler.ts';
+
+/** Everything a thread needs to know to answer; plain data, so that it can be sent to one. */
+export interface ResponderSettings {
+  readonly answer: AnswerSettings;
+  /** 16 octets. */
+  readonly cookieSecret: Uint8Array;
+  /** Who gets answers at all. */
+  readonly allow: readonly Prefix[];
+  readonly rateLimit: RateLimitConfig;
+  /** RA bit of answers from our zones, for clients that may use the forwarder. */
+  readonly recursionAvailable: boolean;
+  /** Whether names outside our zones are looked up. */
+  readonly forwards: boolean;
+  /** For whom they are: those around us, who are trusted to ask for themselves, too. */
+  readonly forwardAllow: readonly Prefix[];
+  /** Compiled names for special use; null: they are forwarded like others. */
+  readonly specialZones: SharedArrayBuffer | null;
+}
+
+/** What a responder uses besides its settings. */
+export interface ResponderParts {
+  readonly random: Random;
+  readonly counters: DnsCounters;
+  /** Monotonic milliseconds. */
+  monotonic(): number;
+  /** Seconds of the wall clock, which server cookies carry. */
+  wallSeconds(): number;
+  /** A stored reply that is asked for often is about to end; called once for each. */
+  onPrefetch(question: ForwardQuestion): void;
+  /** Every reply that was written, with its question in `query`. */
+  onReply?(reply: Reply): void;
+}
+
+/** A reply that was just written; used again for the next one. */
+export interface Reply {
+  readonly answerer: Answerer;
+  client: ClientAddress;
+  overTcp: boolean;
+  requestBytes: number;
+  responseBytes: number;
+  durationMs: number;
+  /** Monotonic. */
+  answeredMs: number;
+}
+
+/** TTL of records of a stale reply (RFC 8767 §4). */
+const STALE_TTL_SECONDS = 30;
+/**
+ * Most octets over UDP for clients from afar without a valid cookie, whose addresses may be forged:
+ * the size that every client takes, so that we multiply an attack by little. Others ask over TCP.
+ */
+const UNPROVEN_BYTES_MAX = UDP_PLAIN_BYTES_MAX;
+/** Zone slot of everything outside our zones. */
+const OUTSIDE = 0;
+
+/** Answers packets: own zones, names for special use and stored replies. One per thread. */
+export class Responder {
+  readonly answerer: Answerer;
+  readonly #parts: ResponderParts;
+  readonly #counters: DnsCounters;
+  readonly #limiter: RateLimiter;
+  readonly #access: AccessList;
+  readonly #forwards: boolean;
+  readonly #forwardAccess: AccessList;
+  readonly #recursionAvailable: boolean;
+  readonly #special: AnswerTable | null;
+  #table: AnswerTable;
+  #zoneSlots: Uint8Array;
+  #replies: HotReplies;
+  readonly #asking: Asking;
+  readonly #reply: Reply;
+  #mayForward = false;
+  #slot = OUTSIDE;
+  #wallReadAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    settings: ResponderSettings,
+    parts: ResponderParts,
+    published: { table: AnswerTable; zoneSlots: Uint8Array; replies: SharedArrayBuffer },
+  ) {
+    const cookies = new ServerCookies(settings.cookieSecret);
+    this.answerer = new Answerer(settings.answer, cookies, parts.random);
+    this.#parts = parts;
+    this.#counters = parts.counters;
+    this.#limiter = new RateLimiter(settings.rateLimit, Math.floor(parts.random() * 2 ** 32));
+    this.#access = new AccessList(settings.allow);
+    const { forwards, forwardAllow, specialZones } = settings;
+    this.#forwards = forwards;
+    this.#forwardAccess = new AccessList(forwardAllow);
+    this.#recursionAvailable = settings.recursionAvailable;
+    this.#special = specialZones === null ? null : new AnswerTable(specialZones);
+    this.#table = published.table;
+    this.#zoneSlots = published.zoneSlots;
+    this.#replies = new HotReplies(published.replies);
+    const client: ClientAddress = { family: 4, bytes: new Uint8Array(16), offset: 0 };
+    const size = { nowSeconds: 0, unprovenBytesMax: UNPROVEN_BYTES_MAX };
+    this.#asking = { overTcp: false, client, recursionAvailable: false, ...size };
+    const sizes = { requestBytes: 0, responseBytes: 0, durationMs: 0, answeredMs: 0 };
+    this.#reply = { answerer: this.answerer, client, overTcp: false, ...sizes };
+  }
+
+  /** From now on this table is answered from; `zoneSlots` are the counters' slots of its zones. */
+  publishTable(table: AnswerTable, zoneSlots: Uint8Array): void {
+    this.#table = table;
+    this.#zoneSlots = zoneSlots;
+  }
+
+  publishReplies(replies: SharedArrayBuffer): void {
+    this.#replies = new HotReplies(replies);
+  }
+
+  /** Answers a datagram. */
+  readonly handle: PacketHandler = (message, length, client, nowMs, out) =>
+    this.respond(message, length, client, false, nowMs, out);
+
+  /** The same where nobody is left to hand a question to: it gets SERVFAIL. */
+  readonly overload: PacketHandler = (message, length, client, nowMs, out) => {
+    const size = this.#begin(message, length, client, false, nowMs, out);
+    if (size !== PENDING) return size;
+    const failed = this.answerer.fail(RCODE.SERVFAIL, EDE.OTHER, 'too many queries wait');
+    return this.#finish(failed, length, nowMs, nowMs, out);
+  };
+
+  /** Length of the reply in `out`, DROP, or FORWARD: upstreams have to be asked. */
+  respond(
+    message: Uint8Array,
+    length: number,
+    client: ClientAddress,
+    overTcp: boolean,
+    nowMs: number,
+    out: Uint8Array,
+  ): number {
+    let size = this.#begin(message, length, client, overTcp, nowMs, out);
+    if (size === PENDING) size = this.#answer(nowMs);
+    return size === DROP || size === FORWARD ? size : this.#finish(size, length, nowMs, nowMs, out);
+  }
+
+  /** The question that `respond` has just returned FORWARD for. */
+  question(): ForwardQuestion {
+    const { query } = this.answerer;
+    return {
+      qname: query.name.slice(0, query.nameLength),
+      qtype: query.qtype,
+      dnssecOk: query.dnssecOk,
+      checkingDisabled: (query.flags & FLAG.CD) !== 0,
+      recursionDesired: (query.flags & FLAG.RD) !== 0,
+    };
+  }
+
+  /**
+   * Answers a question that `respond` returned FORWARD for, with what became of it. `startMs` is
+   * when it came (monotonic).
+   */
+  resume(
+    message: Uint8Array,
+    client: ClientAddress,
+    overTcp: boolean,
+    resolution: Resolution,
+    startMs: number,
+    out: Uint8Array,
+  ): number {
+    const nowMs = this.#parts.monotonic();
+    let size = this.#begin(message, message.length, client, overTcp, nowMs, out);
+    if (size === PENDING) size = this.#write(resolution, nowMs);
+    return size === DROP ? DROP : this.#finish(size, message.length, startMs, nowMs, out);
+  }
+
+  #begin(
+    message: Uint8Array,
+    length: number,
+    client: ClientAddress,
+    overTcp: boolean,
+    nowMs: number,
+    out: Uint8Array,
+  ): number {
+    const asking = this.#asking;
+    const isNear = this.#forwardAccess.allows(client);
+    this.#mayForward = this.#forwards && isNear;
+    asking.unprovenBytesMax = isNear ? MESSAGE_BYTES_MAX : UNPROVEN_BYTES_MAX;
+    asking.overTcp = overTcp;
+    asking.client = client;
+    asking.recursionAvailable = this.#recursionAvailable && this.#mayForward;
+    if (nowMs - this.#wallReadAt >= 1000) {
+      this.#wallReadAt = nowMs;
+      asking.nowSeconds = this.#parts.wallSeconds();
+    }
+    this.#slot = OUTSIDE;
+    return this.answerer.begin(message, length, asking, out);
+  }
+
+  #answer(nowMs: number): number {
+    const { answerer } = this;
+    if (!this.#access.allows(this.#asking.client)) {
+      this.#counters.count(COUNT.ACCESS_REFUSED);
+      return answerer.fail(RCODE.REFUSED, EDE.PROHIBITED, 'this client may not ask (dns.allow)');
+    }
+    const size = answerer.answerFrom(this.#table);
+    if (size !== FORWARD) {
+      this.#slot = this.#zoneSlots[answerer.zone] ?? OUTSIDE;
+      return size;
+    }
+    if (!this.#mayForward) {
+      this.#counters.count(COUNT.ACCESS_REFUSED);
+      const text = this.#forwards
+        ? 'this client may not look up other names (forward.allow)'
+        : 'names outside our zones are not looked up (forward.enabled)';
+      return answerer.fail(RCODE.REFUSED, EDE.PROHIBITED, text);
+    }
+    const special = this.#answerSpecial();
+    return special === FORWARD ? this.#answerStored(nowMs) : special;
+  }
+
+  #answerSpecial(): number {
+    const table = this.#special;
+    if (table === null) return FORWARD;
+    return this.answerer.answerFrom(table, specialLookup(table, this.answerer.query));
+  }
+
+  #answerStored(nowMs: number): number {
+    const { query } = this.answerer;
+    const { flags } = query;
+    const key = keyFlags(query.dnssecOk, (flags & FLAG.CD) !== 0, (flags & FLAG.RD) !== 0);
+    const replies = this.#replies;
+    const at = replies.find(query, key);
+    if (at === 0) return FORWARD;
+    const { words, bytes } = replies;
+    const word = at >>> 2;
+    const nowSeconds = Math.floor(nowMs / 1000);
+    if (nowSeconds >= words[word + STORED.EXPIRES_AT]!) return FORWARD;
+    words[word + STORED.HITS] = words[word + STORED.HITS]! + 1;
+    const prefetchAt = words[word + STORED.PREFETCH_AT]!;
+    if (nowSeconds >= prefetchAt) {
+      // Of all threads that see it, one asks for it.
+      const seen = Atomics.compareExchange(words, word + STORED.PREFETCH_AT, prefetchAt, NEVER);
+      if (seen === prefetchAt) this.#parts.onPrefetch(this.question());
+    }
+    const hasAnswer = words[word + STORED.ANSWER_AUTHORITY]! >>> 16 > 0;
+    this.#counters.count(hasAnswer ? COUNT.CACHE_HIT : COUNT.CACHE_HIT_NEGATIVE);
+    return this.answerer.answerStored(words, bytes, at, nowSeconds, 0);
+  }
+
+  #write(resolution: Resolution, nowMs: number): number {
+    if (resolution.kind === 'failure') {
+      const { rcode, ede, text } = resolution;
+      return this.answerer.fail(rcode, ede, text);
+    }
+    const { reply, stale } = resolution;
+    const bytes = new Uint8Array(reply.buffer, reply.byteOffset, reply.byteLength);
+    const nowSeconds = Math.floor(nowMs / 1000);
+    return this.answerer.answerStored(reply, bytes, 0, nowSeconds, stale ? STALE_TTL_SECONDS : 0);
+  }
+
+  /** Limits the rate of a reply of `size` octets, and counts what is sent. */
+  #finish(
+    size: number,
+    requestBytes: number,
+    startMs: number,
+    nowMs: number,
+    out: Uint8Array,
+  ): number {
+    const sent = this.#asking.overTcp ? size : this.#limit(size, nowMs, out);
+    if (sent === DROP) return DROP;
+    const { answerer } = this;
+    const { query } = answerer;
+    const reply = this.#reply;
+    reply.client = this.#asking.client;
+    reply.overTcp = this.#asking.overTcp;
+    reply.requestBytes = requestBytes;
+    reply.responseBytes = sent;
+    reply.answeredMs = this.#parts.monotonic();
+    reply.durationMs = reply.answeredMs - startMs;
+    const seen = COOKIE_COUNTS[answerer.cookie];
+    if (seen !== undefined) this.#counters.count(seen);
+    this.#counters.observe(
+      this.#slot,
+      reply.overTcp ? 1 : 0,
+      reply.client.family === 4 ? 0 : 1,
+      query.questionEnd === 0 ? 0 : query.qtype,
+      answerer.rcode,
+      requestBytes,
+      sent,
+      reply.durationMs,
+    );
+    this.#parts.onReply?.(reply);
+    return sent;
+  }
+
+  #limit(size: number, nowMs: number, out: Uint8Array): number {
+    const { answerer } = this;
+    // Who has our cookie gets the answers that it asked for: its address is not forged (RFC 7873).
+    if (answerer.cookie === COOKIE.VALID) return size;
+    const kind = BAD_REQUEST.has(answerer.rcode)
+      ? RESPONSE_KIND.ERROR
+      : readU16(out, COUNT_OFFSET.ANSWER) === 0
+        ? RESPONSE_KIND.NEGATIVE
+        : RESPONSE_KIND.ANSWER;
+    const { client } = this.#asking;
+    const verdict = this.#limiter.verdict(client, kind, answerer.query.hash, nowMs);
+    if (verdict === LIMIT.SEND) return size;
+    if (verdict === LIMIT.DROP) {
+      this.#counters.count(COUNT.LIMITED_DROPPED);
+      return DROP;
+    }
+    if (answerer.cookie === COOKIE.NONE) {
+      this.#counters.count(COUNT.LIMITED_TRUNCATED);
+      return answerer.truncate();
+    }
+    this.#counters.count(COUNT.LIMITED_BADCOOKIE);
+    return answerer.badCookie();
+  }
+}
+
+/** By what the client has shown by its cookies; a client without any is not counted. */
+const COOKIE_COUNTS: Readonly<Partial<Record<CookieVerdict, Count>>> = {
+  [COOKIE.CLIENT_ONLY]: COUNT.COOKIE_CLIENT_ONLY,
+  [COOKIE.VALID]: COUNT.COOKIE_VALID,
+  [COOKIE.INVALID]: COUNT.COOKIE_INVALID,
+};
+
+/** Replies to what no resolver sends: two servers could answer each other so for ever. */
+const BAD_REQUEST: ReadonlySet<number> = new Set([
+  RCODE.FORMERR,
+  RCODE.NOTIMP,
+  RCODE.NOTAUTH,
+  RCODE.BADVERS,
+]);
+
+/** STORED.PREFETCH_AT of a reply that is not renewed early. */
+const NEVER = 0xffff_ffff;
