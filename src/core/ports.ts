@@ -309,6 +309,6 @@ export interface ApiSource {
    * at once, even while `next()` waits. null: another one is under way.
    */
   logQueries(name: string, seconds: number): AsyncIterable<QueryRecord> | null;
-  /** Forgets answers of upstreams, of one name or of all (null); returns how many they were. */
+  /** Forgets answers of upstreams, of a name and those below it or of all (null); how many. */
   flushCache(name: string | null): number;
 }

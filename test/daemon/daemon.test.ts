@@ -13,7 +13,13 @@ import { RCODE, TYPE } from '../../src/core/dns/constants.ts';
 import { DnsListeners } from '../../src/daemon/dns/dns-listeners.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { buildMessage } from '../support/dns-message.ts';
-import { closedPort, openTcpClient, openUpstream } from '../support/dns-peer.ts';
+import {
+  closedPort,
+  isQuestion,
+  openTcpClient,
+  openUpstream,
+  questionsTo,
+} from '../support/dns-peer.ts';
 import { daemonConfig } from '../support/daemon-config.ts';
 import { advanceToPoll, startDaemon } from '../support/running-daemon.ts';
 import {
@@ -119,7 +125,9 @@ describe('a generation worker that dies', () => {
     t.after(() => process.off('worker', remember));
     const master = await startServingMaster(t);
     const clock = new ManualClock();
-    const daemon = await startDaemon(t, daemonConfig(cluster(master)), { clock });
+    // The only worker is that of generations.
+    const config = daemonConfig({ ...cluster(master), dns: { udpThreads: 0 } });
+    const daemon = await startDaemon(t, config, { clock });
     const { serial = 0 } = daemon.status().generation ?? {};
     await workers[0]?.terminate();
 
@@ -222,7 +230,7 @@ describe('the stop of the daemon', () => {
     web.write('GET /v1/status HTTP/1.1\r\nhost: x\r\n');
     const udp = createSocket('udp4');
     udp.send(query, daemon.dns.port, daemon.dns.address);
-    await waitUntil('both questions', () => upstream.received.length === 2);
+    await waitUntil('both questions', () => questionsTo(upstream).length === 2);
 
     const start = performance.now();
     await inTime('the stop', daemon.daemon.stop(), STOP_DEADLINE_MS);
@@ -239,10 +247,10 @@ describe('the stop of the daemon', () => {
 
   test('lets an answer over TCP that comes during the stop through', async (t) => {
     let answer = (): void => undefined;
-    const upstream = await openUpstream(({ message }, reply) => {
-      const bytes = new Uint8Array(message);
+    const upstream = await openUpstream((query, reply) => {
+      const bytes = new Uint8Array(query.message);
       bytes[2] = 0x81;
-      answer = () => reply(bytes);
+      if (isQuestion(query)) answer = () => reply(bytes);
     });
     t.after(() => upstream.close());
     const config = daemonConfig({
@@ -251,7 +259,7 @@ describe('the stop of the daemon', () => {
     });
     const daemon = await startDaemon(t, config);
     const reply = daemon.ask('outside.example.', TYPE.A, { overTcp: true });
-    await waitUntil('the question', () => upstream.received.length === 1);
+    await waitUntil('the question', () => questionsTo(upstream).length === 1);
     const stopped = daemon.daemon.stop();
     answer();
     assert.equal((await reply).rcode, RCODE.NOERROR);

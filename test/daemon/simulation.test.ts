@@ -106,6 +106,8 @@ class Simulation {
         requestTimeoutSeconds: TIMEOUT_SECONDS,
         stateBytesMax: STATE_BYTES_MAX,
       },
+      // All workers are those of generations.
+      dns: { udpThreads: 0 },
       log: { level: 'error' },
     });
     this.#daemon = await startDaemon(cleanup, config, { clock: this.#clock });

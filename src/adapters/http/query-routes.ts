@@ -146,7 +146,8 @@ export const QUERY_ROUTES: readonly Route[] = [
   {
     path: '/v1/cache',
     method: 'DELETE',
-    summary: 'Forgets answers of upstreams, of one name or all; only for programs of this node.',
+    summary:
+      'Forgets answers of upstreams, of a name and those below it or of all; only for programs of this node.',
     dialect: 'hoplite',
     parameters: {},
     query: { name: NAME },

@@ -1,4 +1,4 @@
-import { isKeyOf } from './question-key.ts';
+import { isKeyIn } from './question-key.ts';
 
 /**
  * How long a failure answers a question in place of the upstreams: first and longest, milliseconds.
@@ -81,11 +81,11 @@ export class FailureMemory {
     }
   }
 
-  /** Forgets the failures of a name, or all. */
+  /** Forgets the failures of a name and those below it, or all. */
   flush(qname: Uint8Array | null): void {
     if (qname === null) this.#failures.clear();
     for (const key of [...this.#failures.keys()]) {
-      if (qname !== null && isKeyOf(key, qname)) this.#failures.delete(key);
+      if (qname !== null && isKeyIn(key, qname)) this.#failures.delete(key);
     }
   }
 }

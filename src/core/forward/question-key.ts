@@ -20,10 +20,12 @@ export function parentKey(key: string): string | null {
   return next >= key.length - 1 ? null : key.slice(0, PREFIX_LENGTH) + key.slice(next);
 }
 
-/** True if a key is of a question about this name. */
-export function isKeyOf(key: string, qname: Uint8Array): boolean {
-  if (key.length !== PREFIX_LENGTH + qname.length) return false;
-  return qname.every((octet, i) => key.charCodeAt(PREFIX_LENGTH + i) === octet);
+/** True if a key is of a question about this name or one below it. */
+export function isKeyIn(key: string, qname: Uint8Array): boolean {
+  let at = PREFIX_LENGTH;
+  while (key.length - at > qname.length) at += 1 + key.charCodeAt(at);
+  if (key.length - at !== qname.length) return false;
+  return qname.every((octet, i) => key.charCodeAt(at + i) === octet);
 }
 
 /** The lower-case wire name of a reply with the layout of `STORED`; a view, not a copy. */

@@ -72,6 +72,10 @@ const UNPROVEN_BYTES_MAX = UDP_PLAIN_BYTES_MAX;
 /** Zone slot of everything outside our zones. */
 const OUTSIDE = 0;
 
+/** Texts of refusals (RFC 8914 §4.19, §4.21). */
+const MAY_NOT_FORWARD = 'this client may not look up other names (forward.allow)';
+const FORWARDS_NOTHING = 'names outside our zones are not looked up (forward.enabled)';
+
 /** Answers packets: own zones, names for special use and stored replies. One per thread. */
 export class Responder {
   readonly answerer: Answerer;
@@ -220,10 +224,9 @@ export class Responder {
     }
     if (!this.#mayForward) {
       this.#counters.count(COUNT.ACCESS_REFUSED);
-      const text = this.#forwards
-        ? 'this client may not look up other names (forward.allow)'
-        : 'names outside our zones are not looked up (forward.enabled)';
-      return answerer.fail(RCODE.REFUSED, EDE.PROHIBITED, text);
+      return this.#forwards
+        ? answerer.fail(RCODE.REFUSED, EDE.PROHIBITED, MAY_NOT_FORWARD)
+        : answerer.fail(RCODE.REFUSED, EDE.NOT_AUTHORITATIVE, FORWARDS_NOTHING);
     }
     const special = this.#answerSpecial();
     return special === FORWARD ? this.#answerStored(nowMs) : special;

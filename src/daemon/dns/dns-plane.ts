@@ -22,7 +22,6 @@ import type { AnswerTable } from '../../core/dns/answer-table.ts';
 import { ForwardZones } from '../../core/dns/forward-zones.ts';
 import type { ForwardQuestion } from '../../core/forward/resolution.ts';
 import type { Clock, ListenerStatus, Log, UdpStatus } from '../../core/ports.ts';
-import { COUNT, type Count } from '../../core/respond/counters.ts';
 import { Responder, type ResponderSettings } from '../../core/respond/responder.ts';
 import { closeAll } from '../close-all.ts';
 import { DnsListeners } from './dns-listeners.ts';
@@ -32,7 +31,8 @@ import { ForwardRejectLog } from './forward-reject-log.ts';
 import { ListenerTotals } from './listener-totals.ts';
 import { LoopCheck } from './loop-check.ts';
 import { Resolver } from './resolver.ts';
-import type { ResolverEvent, ResolverStats } from './resolver-parts.ts';
+import { resolverObserver } from './resolver-observer.ts';
+import type { ResolverStats } from './resolver-parts.ts';
 import { responderSettings } from './responder-settings.ts';
 import { UdpThreads } from './udp-threads.ts';
 import { UpstreamSource } from './upstream-source.ts';
@@ -53,17 +53,6 @@ export interface DnsPlaneParts {
   /** The node's addresses have changed, and other ones are served now than before. */
   onAddressChange(): void;
 }
-
-/** Where events of the resolver are counted, besides its own totals. */
-const EVENT_COUNTS: Readonly<Partial<Record<ResolverEvent, Count>>> = {
-  'hit-positive': COUNT.CACHE_HIT,
-  'hit-negative': COUNT.CACHE_HIT_NEGATIVE,
-  'miss-positive': COUNT.CACHE_MISS,
-  'miss-negative': COUNT.CACHE_MISS,
-  'miss-failure': COUNT.CACHE_MISS,
-  stale: COUNT.CACHE_STALE,
-  prefetch: COUNT.CACHE_PREFETCH,
-};
 
 export class DnsPlane {
   readonly #parts: DnsPlaneParts;
@@ -135,12 +124,15 @@ export class DnsPlane {
 
   /** Stops listening; what waits for upstreams gets `graceMs`. */
   async close(graceMs: number): Promise<void> {
-    await this.#listeners.close(graceMs);
-    await this.#threads?.stop();
-    const { log } = this.#parts;
-    for (const cancel of this.#retired.values()) cancel();
-    const forwarders = [this.#forwarder, ...this.#retired.keys()];
-    await closeAll(log, [this.#loops, this.#resolver, ...forwarders, this.#parts.tallies]);
+    try {
+      await this.#listeners.close(graceMs);
+    } finally {
+      for (const cancel of this.#retired.values()) cancel();
+      const forwarders = [this.#forwarder, ...this.#retired.keys()];
+      const threads = { close: () => this.#threads?.stop() };
+      const { log, tallies } = this.#parts;
+      await closeAll(log, [threads, this.#loops, this.#resolver, ...forwarders, tallies]);
+    }
   }
 
   /** From now on all threads answer from this table. */
@@ -305,22 +297,26 @@ export class DnsPlane {
   #createForwarder(): Forwarder {
     const { clock, metrics } = this.#parts;
     const { policy, timeoutMs } = this.#config.forward;
-    return createForwarder({
+    const failing = new Set<string>();
+    const forwarder = createForwarder({
       policy,
       timeoutMs,
       clock,
       onExchange: ({ to, durationMs, result }) => {
-        if (result.kind === 'reply') {
-          metrics.observeForward({ to, rcode: result.rcode, durationMs });
-        } else {
+        if (result.kind === 'failure') {
           metrics.countForwardFailure(to, result.reason);
+          if (forwarder.health().some((state) => state.to === to && state.failing)) failing.add(to);
+          return;
         }
+        metrics.observeForward({ to, rcode: result.rcode, durationMs });
+        if (failing.delete(to)) this.#resolver.upstreamIsBack();
       },
       onReject: (reason) => {
         metrics.countForwardReject();
         this.#rejectLog.add(reason);
       },
     });
+    return forwarder;
   }
 
   #createResolver(): Resolver {
@@ -336,7 +332,7 @@ export class DnsPlane {
           this.#responder.publishReplies(buffer);
           this.#threads?.publish({ kind: 'replies', buffer });
         },
-        observe: (event) => this.#observe(event),
+        observe: resolverObserver({ ...this.#parts, rejectLog: this.#rejectLog }),
       },
       this.#config.forward,
     );
@@ -357,16 +353,6 @@ export class DnsPlane {
     const ruled = enabled ? zones : [];
     if (!this.#loops.update(known, ruled)) return;
     this.#forwarder.keep([...known, ...ruled.flatMap(({ upstreams }) => upstreams)]);
-  }
-
-  #observe(event: ResolverEvent): void {
-    const { metrics, tallies } = this.#parts;
-    const count = EVENT_COUNTS[event];
-    if (count !== undefined) tallies.counters.count(count);
-    if (event === 'coalesced') metrics.countForwardCoalesced();
-    if (!event.startsWith('rejected-')) return;
-    metrics.countForwardReject();
-    this.#rejectLog.add(event);
   }
 
   #createListeners(): DnsListeners {

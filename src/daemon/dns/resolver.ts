@@ -5,7 +5,7 @@ import { STORED, storedNameLength } from '../../core/dns/stored-reply.ts';
 import { FailureMemory } from '../../core/forward/failure-memory.ts';
 import { replyBelow } from '../../core/forward/nxdomain-cut.ts';
 import { packRules } from '../../core/forward/pack-reply.ts';
-import { isKeyOf, parentKey, questionKey } from '../../core/forward/question-key.ts';
+import { isKeyIn, parentKey, questionKey } from '../../core/forward/question-key.ts';
 import type { ForwardQuestion, Resolution } from '../../core/forward/resolution.ts';
 import { UpstreamOutages } from '../../core/forward/upstream-outage.ts';
 import { type Flight, FLIGHT_LIMITS, type FlightLimits, Flights } from './flights.ts';
@@ -107,9 +107,9 @@ export class Resolver {
     this.#outages.clear();
   }
 
-  /** Forgets what is known of a name, or of all; how many replies that were. */
+  /** Forgets what is known of a name and those below it, or of all; how many replies that were. */
   flush(qname: Uint8Array | null): number {
-    const matches = (key: string): boolean => qname === null || isKeyOf(key, qname);
+    const matches = (key: string): boolean => qname === null || isKeyIn(key, qname);
     for (const flight of this.#flights.all()) {
       if (matches(flight.key)) this.#flights.detach(flight);
     }

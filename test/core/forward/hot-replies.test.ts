@@ -55,6 +55,20 @@ test('names with equal hashes are told apart', () => {
   assert.equal(look(hot, WEB), 2);
 });
 
+test('many types of one name are told apart', () => {
+  const hot = hotReplies(65_536);
+  const types = Array.from({ length: 600 }, (_, i) => ({
+    ...WEB,
+    qtype: 1000 + ((i * i * 31) % 64_007),
+  }));
+  for (const [version, asked] of types.slice(0, 300).entries()) {
+    assert.ok(hot.put(versionOf(asked, version)));
+  }
+  for (const [version, asked] of types.entries()) {
+    assert.equal(look(hot, asked), version < 300 ? version : null);
+  }
+});
+
 test('a newer reply takes the place of the older, which stays as it was for who reads it still', () => {
   const hot = hotReplies(65_536);
   hot.put(versionOf(WEB, 1));

@@ -68,6 +68,19 @@ test('more names than are remembered are written in full', () => {
   assert.deepEqual(readStored(packed(reply, TYPE.NS)).answer, readMessage(reply).answer);
 });
 
+test('a body leaves room for an OPT record, and not an octet more', () => {
+  const room = MESSAGE_BYTES_MAX - 11 - 19;
+  for (const [size, records] of [
+    [room, 1],
+    [room + 1, 0],
+  ] as const) {
+    const answer = [{ name: 'x.', type: 65_280, rdata: new Uint8Array(size - 12) }];
+    const reply = buildMessage({ flags: FLAG.QR, qname: 'x.', qtype: 65_280, answer }, true);
+    const { answer: kept, tc } = readStored(packed(reply, 65_280));
+    assert.deepEqual([kept.length, tc], [records, records === 0]);
+  }
+});
+
 /** SRV records whose targets are pointers: written in full they take many times the room. */
 function swollen(count: number, additional: readonly TestRecord[] = []): Uint8Array {
   const long = `${'a'.repeat(60)}.${'b'.repeat(60)}.`;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FLAG, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
 import { NEVER, STORED } from '../../../src/core/dns/stored-reply.ts';
 import { parseWireName } from '../../../src/core/dns/name.ts';
-import { packReply, type PackRules } from '../../../src/core/forward/pack-reply.ts';
+import { packReply, packRules, type PackRules } from '../../../src/core/forward/pack-reply.ts';
 import type { ForwardQuestion } from '../../../src/core/forward/resolution.ts';
 import {
   addressRecords,
@@ -299,6 +299,17 @@ test('OPT and TSIG are taken out, the extended error of the upstream is kept', (
   assert.equal(stored[STORED.EDE], 22);
 });
 
+test('whoever asks for everything gets data, not transactions', () => {
+  const rdata = new Uint8Array(20);
+  const answer = [TYPE.OPT, TYPE.TSIG, TYPE.TKEY, TYPE.ANY].map((type) => ({
+    name: 'www.example.',
+    type,
+    rdata,
+  }));
+  const stored = packed({ answer: [...answer, www(300)] }, { qtype: TYPE.ANY });
+  assert.deepEqual(outline(readStored(stored).answer), ['www.example. 1']);
+});
+
 test('an option that is longer than OPT is no extended error', () => {
   const stored = packed({
     answer: addressRecords('www.example.', 1),
@@ -374,6 +385,12 @@ const LIFETIMES: readonly Lifetime[] = [
     message: { answer: [alias('www.example.', 'a.net.', 40)], authority: [soa('net.', 60, 60)] },
     seconds: 40,
     ttls: [40, 60],
+  },
+  {
+    name: 'NXDOMAIN beside an answer',
+    message: { flags: ANSWERED | RCODE.NXDOMAIN, answer: [www(300)] },
+    seconds: 0,
+    ttls: [300],
   },
   { name: 'a denial without SOA', message: {}, seconds: 0, ttls: [] },
   {
@@ -518,4 +535,39 @@ test('names behind strings are found', () => {
 
 test('no octets at all are of no use', () => {
   assert.equal(packReply(question('.'), new Uint8Array(0), RULES, NOW), null);
+});
+
+test('the rules of a configuration have its bounds, and its zones in wire form', () => {
+  const rules = packRules({
+    enabled: true,
+    upstreams: 'system',
+    zones: [],
+    allow: [],
+    policy: 'race',
+    timeoutMs: 1000,
+    deadlineMs: 4000,
+    cache: {
+      bytesMax: 0,
+      ttlSecondsMin: 1,
+      ttlSecondsMax: 2,
+      negativeTtlSecondsMax: 3,
+      staleSeconds: 4,
+      prefetch: true,
+    },
+    blockPrivate: true,
+    blockPrivateExcept: ['corp', 'a.example'],
+    specialNames: 'local',
+    privateReverse: 'local',
+  });
+  assert.deepEqual(
+    { ...rules, blockPrivateExcept: rules.blockPrivateExcept.map((zone) => Buffer.from(zone)) },
+    {
+      ttlSecondsMin: 1,
+      ttlSecondsMax: 2,
+      negativeTtlSecondsMax: 3,
+      prefetch: true,
+      blockPrivate: true,
+      blockPrivateExcept: [wireName('corp.'), wireName('a.example.')],
+    },
+  );
 });

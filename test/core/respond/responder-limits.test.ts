@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { knownPrefix } from '../../../src/core/config/address-type.ts';
 import type { RateLimitConfig } from '../../../src/core/config/config.ts';
-import { OPTION, RCODE } from '../../../src/core/dns/constants.ts';
+import { OPTION, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
 import { COUNT } from '../../../src/core/respond/counters.ts';
-import { ednsOption, type TestMessage } from '../../support/dns-message.ts';
-import { cookieOf, INSIDE, OUTSIDE, Rig, storedAddresses } from './responder-rig.ts';
+import { buildMessage, ednsOption, type TestMessage } from '../../support/dns-message.ts';
+import { compileZone, manyAddresses } from '../../support/small-zone.ts';
+import { cookieOf, INSIDE, MESOS_SLOT, OUTSIDE, Rig, storedAddresses } from './responder-rig.ts';
 
 const CLIENT_COOKIE = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
@@ -67,6 +68,25 @@ describe('the rate of replies over UDP', () => {
       [RCODE.FORMERR, RCODE.FORMERR, 'drop', 'drop'],
     );
     assert.deepEqual(fates(rig, { qname: 'web.mesos.' }, 3), ['answer', 'answer', 'answer']);
+  });
+
+  test('B6: a flood of garbage gets as many errors a second as are allowed, whoever sends it', () => {
+    const rig = new Rig({ rateLimit: { responsesPerSecond: 0, errorsPerSecond: 100, exempt: [] } });
+    const garbage = [
+      new Uint8Array(12),
+      Uint8Array.of(1, 2, 0x28, 0, 0, 1, 0, 0, 0, 0, 0, 0),
+      buildMessage({ qname: 'web.mesos.', opt: { size: 1232, version: 1 } }),
+      buildMessage({ qname: 'web.mesos.', qtype: TYPE.TKEY }),
+    ];
+    const seconds = [0, 0, 0, 0];
+    for (let i = 0; i < 40_000; i++) {
+      rig.nowMs = 60_000 + i / 10;
+      const message = garbage[i % garbage.length]!;
+      const outcome = rig.handle(message, { from: `10.${i % 200}.${i % 7}.1` });
+      if (outcome !== 'drop') seconds[Math.floor(i / 10_000)]!++;
+    }
+    // What was saved up before goes out at once, in the first second.
+    assert.deepEqual(seconds, [199, 100, 100, 100]);
   });
 
   test('is not limited for clients that are exempt', () => {
@@ -165,6 +185,29 @@ describe('the size of replies over UDP', () => {
     assert.ok(small > 480 && small <= 512, `${small}`);
     const tcp = rig.answer(many, { from: OUTSIDE, overTcp: true });
     assert.deepEqual([tcp.tc, tcp.answer.length], [false, 40]);
+  });
+
+  test('C4: is 1232 octets at most, whatever the client offers and wherever the answer comes from', () => {
+    const table = compileZone((store) => {
+      for (const address of manyAddresses(300)) store.address('many.mesos.', address);
+    });
+    const rig = new Rig();
+    rig.responder.publishTable(table, Uint8Array.of(MESOS_SLOT));
+    rig.hot.put(storedAddresses('stored.example.', 50, 300));
+    const reply = storedAddresses('asked.example.', 50, 300);
+    for (const offered of [1232, 1233, 4096, 65_535]) {
+      for (const name of ['many.mesos.', 'stored.example.', 'asked.example.']) {
+        const outcome = rig.ask({ qname: name, opt: { size: offered } });
+        assert.ok(outcome !== 'drop');
+        const { tc, answer } =
+          outcome === 'forward' ? rig.resume({ kind: 'reply', reply, stale: false }) : outcome;
+        assert.ok(tc && answer.length > 60, `${name} ${offered}`);
+        assert.ok(rig.sent.at(-1)! <= 1232, `${rig.sent.at(-1)!}`);
+      }
+    }
+    const cookie = cookieOf(rig.answer(withCookie(CLIENT_COOKIE)));
+    rig.answer(withCookie(cookie, 'many.mesos.', 65_535));
+    assert.ok(rig.sent.at(-1)! <= 1232, 'a cookie shows who asks, not which way the answer goes');
   });
 
   test('is what they ask for when a cookie shows that they are', () => {

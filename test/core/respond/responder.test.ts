@@ -85,7 +85,7 @@ describe('a question', () => {
     assert.equal(reply.flags & FLAG.RA, 0);
     assert.equal(
       extendedError(reply),
-      '18 names outside our zones are not looked up (forward.enabled)',
+      '20 names outside our zones are not looked up (forward.enabled)',
     );
   });
 

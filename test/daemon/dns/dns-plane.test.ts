@@ -226,6 +226,7 @@ for (const udpThreads of [0, 1, 2]) {
       await waitUntil('the connection ends', () => idle.ended);
       await assertFree(rig.address);
       assert.deepEqual(rig.plane.addresses(), []);
+      await waitUntil('the end of all queries', () => rig.plane.inflight === 0);
     });
 
     test('a start that fails frees what it has opened', async (t) => {
@@ -317,10 +318,14 @@ describe('UDP threads', { skip: skipThreads }, () => {
     const rig = await openPlane(t, { dns, log: { querySample: 1 } });
     await rig.ask({ qname: 'web.mesos.' });
     await rig.ask({ qname: 'web.mesos.', qtype: TYPE.SRV }, true);
-    await rig.ask({ qname: 'no.mesos.' });
-    await waitUntil('the log', () => rig.logged.filter((event) => event === 'query').length === 3);
+    await waitUntil('the log', () => rig.logged.filter((event) => event === 'query').length === 2);
+    // Names are noted for some queries only.
+    for (let i = 0; i < 100; i++) await rig.ask({ qname: 'no.mesos.' });
     const { names, nxdomain } = rig.tallies.topQueries(5);
-    assert.deepEqual(names[0], { name: 'web.mesos.', count: 2 });
-    assert.deepEqual(nxdomain, [{ name: 'no.mesos.', count: 1 }]);
+    assert.deepEqual(names.map(({ name }) => name).sort(), ['no.mesos.', 'web.mesos.']);
+    assert.deepEqual(
+      nxdomain.map(({ name }) => name),
+      ['no.mesos.'],
+    );
   });
 });

@@ -241,14 +241,16 @@ test('eight names above a question are looked at', async () => {
   assert.ok(await isWaiting(rig.resolve(`${'a.'.repeat(9)}x.org.`)));
 });
 
-test('flushing a name forgets its replies of all types, and only them', async () => {
+test('flushing a name forgets its replies of all types and those below it, and only them', async () => {
   const rig = new ResolverRig();
-  const other = 'a.www.example.org.';
+  const below = 'a.www.example.org.';
+  const other = 'b.example.org.';
+  await rig.exchange(question(below), addresses(below));
   await rig.exchange(NAME, addresses(NAME));
   await rig.exchange(question(NAME, { qtype: TYPE.AAAA }), nxdomain(NAME, 'org.'));
   await rig.exchange(question(other), addresses(other));
   await rig.resolve(NAME);
-  assert.equal(rig.resolver.flush(wireName(NAME)), 2);
+  assert.equal(rig.resolver.flush(wireName(NAME)), 3);
   assert.ok(!rig.isHot(NAME));
   assert.equal(rig.published, 1);
   assert.equal(shown(await rig.resolve(other)), FIRST_ADDRESS);
@@ -259,7 +261,7 @@ test('flushing a name that the threads do not have takes nothing from them', asy
   const rig = new ResolverRig();
   await rig.exchange(NAME, addresses(NAME));
   await rig.resolve(NAME);
-  assert.equal(rig.resolver.flush(wireName('org.')), 0);
+  assert.equal(rig.resolver.flush(wireName('net.')), 0);
   assert.ok(rig.isHot(NAME));
 });
 
