@@ -14,7 +14,7 @@ import { DnsListeners } from '../../src/daemon/dns/dns-listeners.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { buildMessage } from '../support/dns-message.ts';
 import {
-  closedPort,
+  closedPair,
   isQuestion,
   openTcpClient,
   openUpstream,
@@ -99,7 +99,7 @@ describe('the start of the daemon', () => {
     t.after(() => taken.close());
     const address = taken.address();
     const port = address !== null && typeof address === 'object' ? address.port : 0;
-    const free = await closedPort();
+    const free = await closedPair();
     const before = openHandles();
     const config = daemonConfig({
       cluster: { masters: ['127.0.0.1:1'] },

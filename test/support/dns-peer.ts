@@ -143,6 +143,18 @@ export async function closedPort(host = '127.0.0.1'): Promise<SocketAddress> {
   return { address: host, port };
 }
 
+/** The same for UDP and TCP. */
+export async function closedPair(host = '127.0.0.1'): Promise<SocketAddress> {
+  const server = createServer();
+  const udp = await bindBoth(server, host);
+  const { port } = udp.address();
+  await Promise.all([
+    new Promise((resolve) => server.close(resolve)),
+    new Promise<void>((resolve) => udp.close(resolve)),
+  ]);
+  return { address: host, port };
+}
+
 /** A client over UDP. */
 export interface UdpClient {
   readonly socket: UdpSocket;

@@ -10,7 +10,7 @@ import { hashWireName } from './name.ts';
  * slots     2 words each: `hashWireName` of the owner name, byte offset of its node (0: empty)
  * nodes     2 words: name length | zone index << 8 | RRset count << 24, bytes of the whole node
  *           RRSET_WORDS words per RRset, see RRSET
- *           owner name in lower-case wire form, padded to a word
+ *           owner name in lower-case wire form, padded with zeros to a word
  *           per RRset its resource records as they go into an answer, the owner being a pointer to
  *           the question (c0 0c), padded to a word; before those of types with a target, an index
  *           of 2 words per record: offset, target node
@@ -99,6 +99,25 @@ export class AnswerTable {
       let i = 0;
       while (i < length && bytes[stored + i] === name[offset + i]) i++;
       if (i === length) return node;
+    }
+  }
+
+  /** The same for a name that starts at a word of its own and has zeros up to the end of its last. */
+  findWords(name: Uint32Array, length: number, hash: number): number {
+    const { words } = this;
+    const mask = words[HEADER.SLOT_MASK]!;
+    const slots = words[HEADER.SLOTS]! >>> 2;
+    const nameWords = (length + 3) >>> 2;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const node = words[slots + 2 * slot + 1]!;
+      if (node === 0) return 0;
+      if (words[slots + 2 * slot] !== hash) continue;
+      const head = words[node >>> 2]!;
+      if ((head & 0xff) !== length) continue;
+      const stored = (node >>> 2) + NODE_WORDS + RRSET_WORDS * (head >>> 24);
+      let i = 0;
+      while (i < nameWords && words[stored + i] === name[i]) i++;
+      if (i === nameWords) return node;
     }
   }
 

@@ -171,7 +171,7 @@ export class Answerer {
 
   #find(table: AnswerTable): number {
     const { query } = this;
-    return table.find(query.name, 0, query.nameLength, query.hash);
+    return table.findWords(query.nameWords, query.nameLength, query.hash);
   }
 
   /**

@@ -50,6 +50,8 @@ export class Query {
   nameLength = 0;
   /** Lower-case copy of the qname; `nameLength` octets of it count. */
   readonly name: Uint8Array = new Uint8Array(NAME_BYTES_MAX + 1);
+  /** The same memory; there are zeros behind the name up to the end of its last word. */
+  readonly nameWords: Uint32Array = new Uint32Array(this.name.buffer);
   /** `hashWireName` of the lower-case qname. */
   hash = 0;
   /** End of the question section, 0 if there is no readable question. */
@@ -155,7 +157,8 @@ export class Query {
     }
     this.nameLength = at + 1;
     this.hash = hash >>> 0;
-    return HEADER_BYTES + at + 1;
+    while ((++at & 3) !== 0) name[at] = 0;
+    return HEADER_BYTES + this.nameLength;
   }
 
   /** Walks the sections from `start` on; only OPT and TSIG matter. False if they are malformed. */

@@ -34,6 +34,7 @@ import { Resolver } from './resolver.ts';
 import { resolverObserver } from './resolver-observer.ts';
 import type { ResolverStats } from './resolver-parts.ts';
 import { responderSettings } from './responder-settings.ts';
+import { RetiredForwarders } from './retired-forwarders.ts';
 import { UdpThreads } from './udp-threads.ts';
 import { UpstreamSource } from './upstream-source.ts';
 import { type Expand, listenSockets } from './zone-addresses.ts';
@@ -66,8 +67,7 @@ export class DnsPlane {
   #config: Config;
   #zones: ForwardZones;
   #forwarder: Forwarder;
-  /** Forwarders of before, that queries may still wait in, with what calls off their end. */
-  readonly #retired = new Map<Forwarder, () => void>();
+  readonly #retired: RetiredForwarders;
   #settings: ResponderSettings;
   #responder: Responder;
   #table: AnswerTable;
@@ -81,6 +81,7 @@ export class DnsPlane {
     this.#table = parts.table;
     this.#zones = new ForwardZones(config.forward.zones);
     this.#rejectLog = new ForwardRejectLog(clock, log);
+    this.#retired = new RetiredForwarders(clock);
     this.#forwarder = this.#createForwarder();
     this.#loops = new LoopCheck({
       clock,
@@ -127,8 +128,7 @@ export class DnsPlane {
     try {
       await this.#listeners.close(graceMs);
     } finally {
-      for (const cancel of this.#retired.values()) cancel();
-      const forwarders = [this.#forwarder, ...this.#retired.keys()];
+      const forwarders = [this.#forwarder, this.#retired];
       const threads = { close: () => this.#threads?.stop() };
       const { log, tallies } = this.#parts;
       await closeAll(log, [threads, this.#loops, this.#resolver, ...forwarders, tallies]);
@@ -154,7 +154,7 @@ export class DnsPlane {
     const { policy, timeoutMs } = config.forward;
     // What it knows of the upstreams is worth something, so not without need.
     if (policy !== before.forward.policy || timeoutMs !== before.forward.timeoutMs) {
-      this.#retire(this.#forwarder, before.forward.deadlineMs);
+      this.#retired.add(this.#forwarder, before.forward.deadlineMs);
       this.#forwarder = this.#createForwarder();
     }
     this.#upstreams.expire();
@@ -214,8 +214,7 @@ export class DnsPlane {
 
   /** Queries to upstreams under way. */
   get inflight(): number {
-    const forwarders = [this.#forwarder, ...this.#retired.keys()];
-    return forwarders.reduce((sum, { inflight }) => sum + inflight, 0);
+    return this.#forwarder.inflight + this.#retired.inflight;
   }
 
   cacheStats(): ResolverStats {
@@ -262,15 +261,6 @@ export class DnsPlane {
     this.#settings = this.#createSettings();
     this.#responder = this.#createResponder(this.#resolver.hotReplies);
     this.#threads?.publish({ kind: 'settings', settings: this.#settings });
-  }
-
-  /** Closes a forwarder when all queries in it have ended, which takes `deadlineMs` at most. */
-  #retire(forwarder: Forwarder, deadlineMs: number): void {
-    const cancel = this.#parts.clock.after(deadlineMs, () => {
-      this.#retired.delete(forwarder);
-      forwarder.close();
-    });
-    this.#retired.set(forwarder, cancel);
   }
 
   #createSettings(): ResponderSettings {

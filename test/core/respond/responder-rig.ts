@@ -179,7 +179,10 @@ export class Rig {
   /** The answer to a question that has to have one. */
   answer(message: TestMessage, coming: Coming = {}): ReadMessage {
     const outcome = this.ask(message, coming);
-    assert.ok(typeof outcome === 'object', `answered, not "${String(outcome)}"`);
+    assert.ok(
+      typeof outcome === 'object',
+      `answered, not "${typeof outcome === 'string' ? outcome : ''}"`,
+    );
     return outcome;
   }
 

@@ -10,7 +10,7 @@ import { FLAG, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
 import { COUNT } from '../../../src/core/respond/counters.ts';
 import { parseWireName } from '../../../src/core/dns/name.ts';
 import { recordTexts } from '../../support/record-text.ts';
-import { closedPort, isQuestion, openTcpClient, openUdpClient } from '../../support/dns-peer.ts';
+import { closedPair, isQuestion, openTcpClient, openUdpClient } from '../../support/dns-peer.ts';
 import { buildMessage, readMessage, type ReadMessage } from '../../support/dns-message.ts';
 import { inTime, waitUntil } from '../../support/wait-until.ts';
 import {
@@ -235,7 +235,7 @@ for (const udpThreads of [0, 1, 2]) {
       t.after(() => taken.close());
       const bound = taken.address();
       const port = bound !== null && typeof bound === 'object' ? bound.port : 0;
-      const free = await closedPort();
+      const free = await closedPair();
       const listen = [textOf(free), `127.0.0.1:${port}`];
       await assert.rejects(
         openPlane(t, { dns: { ...dns, listen } }),
@@ -282,7 +282,7 @@ describe('UDP threads', { skip: skipThreads }, () => {
   });
 
   test('answer both families on the IPv6 wildcard', async (t) => {
-    const { port } = await closedPort('0.0.0.0');
+    const { port } = await closedPair('0.0.0.0');
     const rig = await openPlane(t, { dns: { ...dns, listen: [`[::]:${port}`] } });
     for (const host of ['::1', '127.0.0.2']) {
       for (const overTcp of [false, true]) {
@@ -307,6 +307,8 @@ describe('UDP threads', { skip: skipThreads }, () => {
     assert.equal((await rig.ask(outside('web.local.'))).rcode, RCODE.NXDOMAIN);
     rig.plane.publish(versionTable(5, 'local.'));
     assert.deepEqual(await answers(rig, { qname: 'web.local.' }), ['A 10.1.0.5']);
+    // A reload that moves the zone: the new table comes after the settings.
+    rig.configure({});
     rig.plane.publish(versionTable(6));
     const gone = await rig.ask(outside('web.local.'));
     assert.deepEqual([gone.rcode, gone.answer], [RCODE.NXDOMAIN, []]);
