@@ -226,7 +226,6 @@ for (const udpThreads of [0, 1, 2]) {
       await waitUntil('the connection ends', () => idle.ended);
       await assertFree(rig.address);
       assert.deepEqual(rig.plane.addresses(), []);
-      await waitUntil('the end of all queries', () => rig.plane.inflight === 0);
     });
 
     test('a start that fails frees what it has opened', async (t) => {
