@@ -15,7 +15,7 @@ export interface ApiParts {
   table(): AnswerTable;
   /** Rendered by the generation worker. */
   view(request: ViewRequest): Promise<string>;
-  readonly dns: Pick<DnsPlane, 'forwardZones' | 'currentUpstreams' | 'flush'>;
+  readonly dns: Pick<DnsPlane, 'forwardZones' | 'currentUpstreams' | 'flush' | 'specialZones'>;
   readonly tallies: Pick<DnsTallies, 'topQueries' | 'logQueries'>;
 }
 
@@ -45,6 +45,17 @@ export function createApiSource(parts: ApiParts): ApiSource {
 /** To whom a name outside our zones would go. */
 async function explainForwarded(parts: ApiParts, wire: Uint8Array): Promise<unknown> {
   const { enabled } = parts.config().forward;
+  const special = enabled ? parts.dns.specialZones : null;
+  if (special !== null && zoneOfName(special, wire) !== null) {
+    return {
+      name: formatWireName(wire),
+      zone: null,
+      exists: null,
+      outcome:
+        'answered here: a name for special use (forward.specialNames, forward.privateReverse)',
+      forwardedTo: [],
+    };
+  }
   const zone: ForwardZone | null = parts.dns.forwardZones.find(wire, wire.length);
   const upstreams = enabled ? (zone?.upstreams ?? (await parts.dns.currentUpstreams())) : [];
   return {

@@ -50,6 +50,9 @@ export interface DaemonOptions {
 /** After a stop signal, answers under way get this long; all of it ends well within 5 s. */
 const STOP_GRACE_MS = 2_000;
 
+/** Clients are told that names may be old when so many polls in a row have brought nothing. */
+const STALE_POLLS = 2;
+
 const expand: Expand = (listen) => expandWildcard(listen, networkInterfaces());
 
 /** A running hoplite. Start it once, stop it once. */
@@ -229,7 +232,11 @@ export class Daemon {
       resolve: (...args) => this.#lookup.resolve(...args),
       build: (...args) => this.#build(...args),
       publish: (...args) => this.#publish(...args),
-      onPoll: (...args) => this.#metrics.observePoll(...args),
+      onPoll: (result, durationMs) => {
+        this.#metrics.observePoll(result, durationMs);
+        const { pollIntervalMs } = this.#config.cluster;
+        if (result === 'success') this.#publisher.confirm(STALE_POLLS * pollIntervalMs);
+      },
     };
     const { masters, pollIntervalMs: intervalMs } = this.#config.cluster;
     return new Poller(parts, { masters, intervalMs }, { clock, log, random: Math.random });

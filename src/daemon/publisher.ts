@@ -9,6 +9,8 @@ export class Publisher {
   #table: AnswerTable;
   #status: GenerationStatus | null = null;
   #vips: VipStatus | null = null;
+  /** Monotonic seconds; 0 before the first state. */
+  #staleAt = 0;
 
   /** `unready` is served until the first generation. */
   constructor(clock: Clock, unready: AnswerTable) {
@@ -38,6 +40,7 @@ export class Publisher {
 
   publish(read: ReadReport, built: BuildReport): void {
     if (built.changed || this.#status === null) this.#table = new AnswerTable(built.table);
+    this.#table.setStaleAt(this.#staleAt);
     this.#vips = built.vips;
     const { words } = this.#table;
     const now = new Date(this.#clock.now()).toISOString();
@@ -56,6 +59,12 @@ export class Publisher {
       buildMs: Math.round(built.buildMs * 10) / 10,
       tableBytes: this.#table.buffer.byteLength,
     };
+  }
+
+  /** The master has told its state: what is served is good for so long, then clients are told. */
+  confirm(freshMs: number): void {
+    this.#staleAt = (this.#clock.monotonic() + freshMs) / 1000;
+    if (this.#status !== null) this.#table.setStaleAt(this.#staleAt);
   }
 
   /** Says what is served from now on. */

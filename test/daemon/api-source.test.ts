@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { SocketAddress } from '../../src/core/config/config.ts';
 import { formatWireName } from '../../src/core/dns/name.ts';
 import { ForwardZones } from '../../src/core/dns/forward-zones.ts';
+import { compileSpecialZones } from '../../src/core/forward/special-zones.ts';
 import type { ApiSource, ViewRequest } from '../../src/core/ports.ts';
 import { createApiSource } from '../../src/daemon/api-source.ts';
 import { DnsTallies } from '../../src/daemon/dns/dns-tallies.ts';
@@ -16,6 +17,11 @@ const TABLE = compileZone((store) => {
   store.address('web.mesos.', ip('fd00::1'));
   store.service('_web._tcp.mesos.', 'web.mesos.', 8080);
 });
+const SPECIAL = compileSpecialZones(
+  { specialNames: 'local', privateReverse: 'local' },
+  [],
+  ['mesos.'],
+);
 const CONSUL: SocketAddress = { address: '10.0.0.3', port: 8600 };
 
 interface Given {
@@ -43,6 +49,7 @@ function sourceOf({ forward = { enabled: true }, upstreams }: Given = {}): {
     },
     dns: {
       forwardZones: new ForwardZones(zones),
+      specialZones: SPECIAL,
       currentUpstreams: () => known,
       flush(qname) {
         flushed.push(qname === null ? null : formatWireName(qname));
@@ -97,6 +104,16 @@ describe('what the API says', () => {
       'forwarded by the zone consul rule',
       ['10.0.0.3:8600'],
     ]);
+  });
+
+  test('of a name for special use is that it goes nowhere', async () => {
+    for (const name of ['db.localhost', '7.1.168.192.in-addr.arpa']) {
+      const [, outcome, forwardedTo] = await explained(name);
+      assert.match(String(outcome), /^answered here: a name for special use/);
+      assert.deepEqual(forwardedTo, []);
+    }
+    const [, off] = await explained('localhost', { forward: { enabled: false } });
+    assert.equal(off, 'refused: forwarding is turned off');
   });
 
   test('of another name is why it is refused', async () => {

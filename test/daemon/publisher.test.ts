@@ -105,6 +105,21 @@ describe('the publisher', () => {
     );
   });
 
+  test('what is served is old when the master was not heard for so long', () => {
+    const clock = new ManualClock();
+    const publisher = new Publisher(clock, unreadyTable(SETTINGS));
+    const isStale = (): boolean => publisher.table.isStale(clock.monotonic() / 1000);
+    publisher.confirm(60_000);
+    publisher.publish(READ, built(publisher, 'web'));
+    clock.advance(59_000);
+    assert.equal(isStale(), false);
+    publisher.publish(READ, built(publisher, 'web', 'api'));
+    clock.advance(1_000);
+    assert.equal(isStale(), true, 'a build of an old state makes nothing younger');
+    publisher.confirm(60_000);
+    assert.equal(isStale(), false);
+  });
+
   test('a changed generation has a greater serial, though the second is the same', () => {
     const clock = new ManualClock();
     const publisher = new Publisher(clock, unreadyTable(SETTINGS));

@@ -35,6 +35,11 @@ export const HEADER = {
   TTL: 12,
   /** Octets of the longest apex: a longer name is none. */
   APEX_BYTES_MAX: 13,
+  /**
+   * From then on the records are old: whole seconds of the system's monotonic clock, 0 for never. The
+   * one word that changes while a table is read.
+   */
+  STALE_AT: 14,
 } as const;
 
 export const HEADER_WORDS = 16;
@@ -76,6 +81,17 @@ export class AnswerTable {
   /** False until the first good state: our zones exist, their content is unknown. */
   get ready(): boolean {
     return this.words[HEADER.READY] === 1;
+  }
+
+  /** The master has not been heard for too long; `nowSeconds` is monotonic. */
+  isStale(nowSeconds: number): boolean {
+    const staleAt = this.words[HEADER.STALE_AT]!;
+    return staleAt !== 0 && nowSeconds >= staleAt;
+  }
+
+  /** Says when the records will be old; for the one thread that publishes the table. */
+  setStaleAt(seconds: number): void {
+    Atomics.store(this.words, HEADER.STALE_AT, Math.floor(seconds));
   }
 
   get serial(): number {

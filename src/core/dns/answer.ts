@@ -147,9 +147,10 @@ export class Answerer {
 
   /**
    * Answers the question begun from a table; FORWARD if it is outside all its zones. `node` is that
-   * of the name, 0 if there is none: given where it is not simply the one of that name.
+   * of the name, 0 if there is none: given where it is not simply the one of that name. `ede` goes
+   * with the answer, 0 for none.
    */
-  answerFrom(table: AnswerTable, node: number = this.#find(table)): number {
+  answerFrom(table: AnswerTable, node: number = this.#find(table), ede = 0): number {
     const { query } = this;
     const zone = node === 0 ? table.zoneOf(query.name, query.nameLength) : table.zoneIndex(node);
     this.zone = zone;
@@ -162,11 +163,11 @@ export class Answerer {
     if (rrset === 0) {
       const rcode = node === 0 ? RCODE.NXDOMAIN : RCODE.NOERROR;
       const whole = writeNegativeSoa(reply, table, zone, query.nameLength);
-      return this.#finish(rcode, whole ? flags : flags | FLAG.TC);
+      return this.#finish(rcode, whole ? flags : flags | FLAG.TC, ede);
     }
     const whole = writeRrset(reply, table, rrset, this.#random);
     const truncated = !whole && this.#settings.truncateBit ? FLAG.TC : 0;
-    return this.#finish(RCODE.NOERROR, flags | truncated);
+    return this.#finish(RCODE.NOERROR, flags | truncated, ede);
   }
 
   #find(table: AnswerTable): number {

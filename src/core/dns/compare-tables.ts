@@ -7,7 +7,7 @@ import { hashWireName } from './name.ts';
 const SOA_NUMBERS_BYTES = 20;
 
 /**
- * True if two tables hold the same zones and records; serials are not compared. This decides
+ * True if two tables hold the same zones and records; serials and ages are not compared. This decides
  * whether the SOA serial moves, so it compares every byte rather than a digest.
  */
 export function sameRecords(a: AnswerTable, b: AnswerTable): boolean {
@@ -37,8 +37,9 @@ export function sameRecords(a: AnswerTable, b: AnswerTable): boolean {
 function sameBuffers(a: AnswerTable, b: AnswerTable): boolean {
   if (a.bytes.length !== b.bytes.length) return false;
   const [bytesA, bytesB] = [Buffer.from(a.buffer), Buffer.from(b.buffer)];
+  const [header = 0, ...records] = serialOffsets(a);
   let start = 0;
-  for (const end of [...serialOffsets(a), a.bytes.length]) {
+  for (const end of [header, 4 * HEADER.STALE_AT, ...records, a.bytes.length]) {
     if (bytesA.compare(bytesB, start, end, start, end) !== 0) return false;
     start = end + 4;
   }

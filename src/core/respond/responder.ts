@@ -225,7 +225,9 @@ export class Responder {
       this.#counters.count(COUNT.ACCESS_REFUSED);
       return answerer.fail(RCODE.REFUSED, EDE.PROHIBITED, 'this client may not ask (dns.allow)');
     }
-    const size = answerer.answerFrom(this.#table);
+    const table = this.#table;
+    const ede = table.isStale(nowMs / 1000) ? EDE.STALE_ANSWER : 0;
+    const size = answerer.answerFrom(table, undefined, ede);
     if (size !== FORWARD) {
       this.#slot = this.#zoneSlots[answerer.zone] ?? OUTSIDE;
       return size;

@@ -18,7 +18,7 @@ import { openUdpListener } from '../../adapters/dns/udp-listener.ts';
 import type { ForwardMetrics } from '../../adapters/metrics/forward-metrics.ts';
 import { ReplyCache } from '../../adapters/reply-cache.ts';
 import type { Config, SocketAddress } from '../../core/config/config.ts';
-import type { AnswerTable } from '../../core/dns/answer-table.ts';
+import { AnswerTable } from '../../core/dns/answer-table.ts';
 import { ForwardZones } from '../../core/dns/forward-zones.ts';
 import type { ForwardQuestion } from '../../core/forward/resolution.ts';
 import type { Clock, ListenerStatus, Log, UdpStatus } from '../../core/ports.ts';
@@ -198,6 +198,12 @@ export class DnsPlane {
 
   currentUpstreams(): readonly SocketAddress[] | Promise<readonly SocketAddress[]> {
     return this.#upstreams.current();
+  }
+
+  /** Names for special use that are answered here; null: none. */
+  get specialZones(): AnswerTable | null {
+    const { specialZones } = this.#settings;
+    return specialZones === null ? null : new AnswerTable(specialZones);
   }
 
   get forwardZones(): ForwardZones {

@@ -47,6 +47,13 @@ test('the serial is no difference', () => {
   assert.ok(sameRecords(first, second));
 });
 
+test('when the records will be old is no difference', () => {
+  const [first, second] = [compile(RECORDS), compile(RECORDS)];
+  first.setStaleAt(5);
+  stampSerial(second, 5);
+  assert.ok(sameRecords(first, second) && sameRecords(second, first));
+});
+
 const POINTED = RECORDS[5]!;
 
 const CHANGES: readonly (readonly [what: string, records: readonly AnyRecord[]])[] = [

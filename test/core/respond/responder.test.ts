@@ -58,6 +58,25 @@ describe('a question', () => {
     assert.equal(rig.counters.counted(COUNT.ACCESS_REFUSED), 0);
   });
 
+  test('A16: for an own name says so if the master was not heard for too long', () => {
+    const rig = new Rig();
+    const table = smallTable();
+    rig.responder.publishTable(table, Uint8Array.of(MESOS_SLOT));
+    const errors = (): (string | null)[] =>
+      ['web.mesos.', 'nobody.mesos.'].map((qname) =>
+        extendedError(rig.answer({ qname, opt: EDNS })),
+      );
+    assert.deepEqual(errors(), [null, null], 'never told when');
+    table.setStaleAt(60);
+    rig.nowMs = 59_999;
+    assert.deepEqual(errors(), [null, null]);
+    rig.nowMs = 60_000;
+    assert.deepEqual(errors(), ['3', '3']);
+    assert.deepEqual(recordTexts(rig.answer({ qname: 'web.mesos.' }).answer), ['A 10.1.0.1']);
+    table.setStaleAt(100);
+    assert.deepEqual(errors(), [null, null]);
+  });
+
   test('for an own name has no RA where the settings say so', () => {
     const rig = new Rig({ recursionAvailable: false });
     assert.equal(rig.answer({ qname: 'web.mesos.' }).flags & FLAG.RA, 0);

@@ -144,13 +144,13 @@ export class PacketLoop {
       // A socket that was shut down gives nothing, from nobody.
       if (memory.nameLength(i) === 0) continue;
       received++;
+      counts[COUNTER.RECEIVED]!++;
       const length = this.#answerPacket(socket, i, nowMs, memory.replies[replies]!);
       if (length === DROP) continue;
       // Only if broken, since `assert` allocates.
       if (length > SLOT_BYTES) assert(false, 'an answer over UDP fits into its slot');
       memory.address(replies++, length, i);
     }
-    counts[COUNTER.RECEIVED]! += received;
     if (received === 0) {
       this.#pause();
       return;
