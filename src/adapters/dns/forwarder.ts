@@ -1,5 +1,5 @@
 import { assert } from '../../core/base/assert.ts';
-import { DaemonError } from '../../core/base/daemon-error.ts';
+import { DaemonError, type ErrorCode } from '../../core/base/daemon-error.ts';
 import type { ForwardConfig, SocketAddress } from '../../core/config/config.ts';
 import { HEADER_BYTES } from '../../core/dns/constants.ts';
 import { questionEnd } from '../../core/dns/message-layout.ts';
@@ -61,7 +61,8 @@ export interface Forwarder {
    * for letter, else as the upstream sent it. The first answer (NOERROR, NXDOMAIN, YXDOMAIN) wins; if
    * there is none, the best of truncated, SERVFAIL, REFUSED, NOTIMP and FORMERR. Rejects with
    * `upstream-timeout` if all were silent, else `upstream-failed`: `10.0.0.2:53: timeout; …`. At once
-   * if too many exchanges are under way, or queries for the same question. Takes `deadlineMs` at most.
+   * with `upstream-busy` if too many exchanges are under way, and with `upstream-failed` if too many
+   * queries for the same question are. Takes `deadlineMs` at most.
    */
   ask(
     query: Uint8Array,
@@ -163,10 +164,18 @@ class RacingForwarder implements Forwarder {
     const question = questionKey(query);
     const same = this.#byQuestion.get(question) ?? 0;
     if (this.#parts.isFull()) {
-      throw this.#reject('inflight', 'too many exchanges with upstreams, which are too slow');
+      throw this.#reject(
+        'inflight',
+        'upstream-busy',
+        'too many exchanges with upstreams, which are too slow',
+      );
     }
     if (same >= SAME_QUESTION_MAX) {
-      throw this.#reject('loop', `the same question waits ${same} times already: loop or flood`);
+      throw this.#reject(
+        'loop',
+        'upstream-failed',
+        `the same question waits ${same} times already: loop or flood`,
+      );
     }
     const now = this.#options.clock.monotonic();
     const order = orderUpstreams(this.#options.policy, upstreams, this.#health, now);
@@ -185,9 +194,9 @@ class RacingForwarder implements Forwarder {
     }
   }
 
-  #reject(reason: ForwardRejectReason, message: string): DaemonError {
+  #reject(reason: ForwardRejectReason, code: ErrorCode, message: string): DaemonError {
     this.#options.onReject?.(reason);
-    return new DaemonError('upstream-failed', message);
+    return new DaemonError(code, message);
   }
 }
 

@@ -119,7 +119,7 @@ export function createForwardMetrics(registry: Registry): ForwardMetrics {
   });
   const rejects = new Counter({
     name: 'hoplite_forward_rejects_total',
-    help: 'Queries that were not forwarded: too many under way, at all or for one question.',
+    help: 'Queries that found no room to wait for upstreams, or whose upstreams were all silent.',
     registers,
   });
   const coalesced = new Counter({

@@ -11,6 +11,7 @@ export const ERROR_CODES = {
     'the master knows no agents although there were some; after a failover they register again',
   'upstream-timeout': 'a resolver did not answer in time',
   'upstream-failed': 'the exchange with a resolver failed',
+  'upstream-busy': 'too many questions wait for resolvers, which are too slow; no more was asked',
   'listen-failed': 'a listener could not be opened; check the address, the port and who uses it',
   'worker-failed': 'the generation worker stopped unexpectedly',
   'kernel-permission':

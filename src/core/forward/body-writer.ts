@@ -118,7 +118,8 @@ export class BodyWriter {
       this.#reserve(2);
       if (!this.#isFull) writeU16(this.#bytes, this.#at - 2, 0xc000 | known);
     }
-    if (!this.#isFull) this.#names.learn(name, start);
+    const isKnown = known !== 0 && this.#names.foundBytes === name.length;
+    if (!this.#isFull && !isKnown) this.#names.learn(name, start);
   }
 
   #copy(source: Uint8Array, start: number, end: number): void {

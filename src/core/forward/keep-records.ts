@@ -60,7 +60,9 @@ export function keepRecords(
     (record) =>
       record.section === SECTION.AUTHORITY && isKeptAuthority(record, chain.last, question),
   );
-  const targets = targetsOf(reply.message, [...answer, ...authority]);
+  // Names are not read for nothing: there may be thousands, of a hundred labels each.
+  const hasAdditional = reply.records.some(({ section }) => section === SECTION.ADDITIONAL);
+  const targets = targetsOf(reply.message, hasAdditional ? [...answer, ...authority] : []);
   const isKeptAddress = (record: ReplyRecord): boolean =>
     record.section === SECTION.ADDITIONAL &&
     (record.signedType === TYPE.A || record.signedType === TYPE.AAAA) &&

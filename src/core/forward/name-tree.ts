@@ -9,6 +9,13 @@ const NODES_MAX = 2048;
 const SLOTS = 2 * NODES_MAX;
 /** Looks for one label: bounds what names can cost that were made to have equal hashes. */
 const PROBES_MAX = 16;
+/**
+ * Octets of labels that are looked at for one message, some 3 ms: the largest of real ones need a
+ * third of it. Names of a hundred labels each need twenty times that, and are written in full then.
+ */
+const WORK_MAX = 1_000_000;
+/** What a label costs besides its octets, in octets. */
+const LABEL_WORK = 8;
 const FNV_PRIME = 0x01000193;
 const PARENT_FACTOR = 0x9e3779b1;
 /** The root label: no pointer leads there, its octet is shorter. */
@@ -30,6 +37,7 @@ export class NameTree {
   readonly #offsets = new Uint16Array(NODES_MAX);
   readonly #labels = new Uint8Array(LABELS_MAX);
   #nodes = 1;
+  #work = 0;
   /** The question ends here. */
   #questionEnd = 0;
   /** Slot that the last failed `#child` ended at, or -1. */
@@ -44,14 +52,16 @@ export class NameTree {
   begin(questionEnd: number): void {
     this.#slots.fill(0);
     this.#nodes = 1;
+    this.#work = 0;
     this.#questionEnd = questionEnd;
   }
 
   /** Offset of the longest known end of a wire name, 0 if no label of it is known. */
   find(name: Uint8Array): number {
+    this.foundBytes = 0;
+    if (this.#work > WORK_MAX) return 0;
     let label = this.#split(name);
     let node = ROOT;
-    this.foundBytes = 0;
     while (label > 0) {
       const at = this.#labels[--label]!;
       const child = this.#child(node, name, at);
@@ -67,6 +77,7 @@ export class NameTree {
    * there.
    */
   learn(name: Uint8Array, offset: number): void {
+    if (this.#work > WORK_MAX) return;
     let label = this.#split(name);
     let node = ROOT;
     while (label > 0) {
@@ -93,6 +104,7 @@ export class NameTree {
   /** The node below `parent` for the label at `name[at]`, ROOT for none. */
   #child(parent: number, name: Uint8Array, at: number): number {
     const end = at + name[at]!;
+    this.#work += LABEL_WORK + end - at;
     let hash = Math.imul(parent + 1, PARENT_FACTOR);
     for (let i = at; i <= end; i++) hash = Math.imul(hash ^ lowerOctet(name[i]!), FNV_PRIME);
     hash ^= hash >>> 15;
@@ -112,6 +124,7 @@ export class NameTree {
   #isLabel(node: number, name: Uint8Array, at: number, end: number): boolean {
     const offset = this.#offsets[node]!;
     const inQuestion = offset < this.#questionEnd;
+    this.#work += end - at;
     for (let i = at; i <= end; i++) {
       const ours = this.#bytes[offset + i - at]!;
       const theirs = name[i]!;

@@ -1,7 +1,8 @@
 /**
  * Questions that must end in silence, one after the other, before the upstreams of a zone count as
- * out. Names whose own servers are dead look the same, but not twenty in a row on a busy node; on a
- * quiet one the limit that follows is never reached.
+ * out. Names whose own servers are dead look the same, and a program that asks for many of them
+ * makes twenty in a row between two answers to others: so there must have been no answer for
+ * LONG_SILENCE_MS either.
  */
 const SILENT_MAX = 20;
 /**
@@ -16,6 +17,7 @@ const LONG_SILENCE_MS = 2_000;
 interface Silence {
   /** Questions without any answer since the last one with. */
   questions: number;
+  isOut: boolean;
   /** When the first of them ended, monotonic milliseconds. */
   since: number;
   nextProbeAt: number;
@@ -27,10 +29,12 @@ interface Silence {
  */
 export class UpstreamOutages {
   readonly #silences = new Map<string, Silence>();
+  /** When the upstreams of a zone answered last. */
+  readonly #answeredAt = new Map<string, number>();
 
   /** Whether these upstreams answer nothing at present. */
   isOut(zone: string): boolean {
-    return (this.#silences.get(zone)?.questions ?? 0) >= SILENT_MAX;
+    return this.#silences.get(zone)?.isOut ?? false;
   }
 
   /** How long they have been silent. */
@@ -42,7 +46,7 @@ export class UpstreamOutages {
   /** Whether a question may go to them now; while they are out, few may. */
   admits(zone: string, nowMs: number): boolean {
     const silence = this.#silences.get(zone);
-    if (silence === undefined || silence.questions < SILENT_MAX) return true;
+    if (!silence?.isOut) return true;
     if (nowMs < silence.nextProbeAt) return false;
     silence.nextProbeAt = nowMs + PROBE_INTERVAL_MS;
     return true;
@@ -50,10 +54,14 @@ export class UpstreamOutages {
 
   /** None of them answered a question; true if they are out from now on. */
   silent(zone: string, nowMs: number): boolean {
-    const silence = this.#silences.get(zone) ?? { questions: 0, since: nowMs, nextProbeAt: nowMs };
+    const first = { questions: 0, isOut: false, since: nowMs, nextProbeAt: nowMs };
+    const silence = this.#silences.get(zone) ?? first;
     silence.questions++;
     this.#silences.set(zone, silence);
-    return silence.questions === SILENT_MAX;
+    const answeredAt = this.#answeredAt.get(zone) ?? Number.NEGATIVE_INFINITY;
+    if (silence.isOut || silence.questions < SILENT_MAX) return false;
+    silence.isOut = nowMs - answeredAt >= LONG_SILENCE_MS;
+    return silence.isOut;
   }
 
   /**
@@ -62,13 +70,15 @@ export class UpstreamOutages {
    */
   answered(zone: string, nowMs: number): boolean {
     const silence = this.#silences.get(zone);
+    this.#answeredAt.set(zone, nowMs);
     if (silence === undefined) return false;
     this.#silences.delete(zone);
-    return silence.questions >= SILENT_MAX || nowMs - silence.since >= LONG_SILENCE_MS;
+    return silence.isOut || nowMs - silence.since >= LONG_SILENCE_MS;
   }
 
   /** Other upstreams may stand there now. */
   clear(): void {
     this.#silences.clear();
+    this.#answeredAt.clear();
   }
 }

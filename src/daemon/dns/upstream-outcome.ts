@@ -56,6 +56,10 @@ export const BROKEN: Outcome = {
   cause: 'not-asked',
 };
 
+function notAsked(text: string): Outcome {
+  return { kind: 'failure', failure: failed(RCODE.SERVFAIL, EDE.OTHER, text), cause: 'not-asked' };
+}
+
 /** Whole seconds of the monotonic clock, in which stored replies count. */
 export function wholeSeconds(monotonicMs: number): number {
   return Math.floor(monotonicMs / 1000);
@@ -77,6 +81,8 @@ export async function askUpstreams(
     message = await parts.ask(buildUpstreamQuery(question), upstreams, leftMs);
   } catch (err) {
     if (!(err instanceof DaemonError)) throw err;
+    // Nobody was asked, so nothing is known of the question, nor of the upstreams.
+    if (err.code === 'upstream-busy') return notAsked(err.message);
     const isTimeout = err.code === 'upstream-timeout';
     const ede = isTimeout ? EDE.NO_REACHABLE_AUTHORITY : EDE.NETWORK_ERROR;
     const failure = failed(RCODE.SERVFAIL, ede, err.message);

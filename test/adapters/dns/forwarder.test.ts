@@ -270,7 +270,7 @@ test('beyond the bound a query fails at once, and there is room again afterwards
   const main = await upstream(silent);
   const waiting = ['a.', 'b.', 'c.'].map((name) => outcome([main], queryFor(name)));
   const error = await rejection(forwarder.ask(QUERY, [main.address], DEADLINE_MS));
-  assert.equal(error.code, 'upstream-failed');
+  assert.equal(error.code, 'upstream-busy');
   assert.deepEqual(rejects, ['inflight']);
   await asked(main, 3);
   clock.advance(TIMEOUT_MS);

@@ -200,3 +200,24 @@ test('64 KiB of aliases, zone aliases and names with many labels cost little', (
   assert.equal(stored[STORED.ANSWER_AUTHORITY]! >>> 16, 16 + 32 + 40);
   assert.equal(readStored(stored).trailing, 0);
 });
+
+test('names of a hundred labels cost no more than others of their size', () => {
+  const labels = 'a.'.repeat(127);
+  const pointer = u16(0xc00c);
+  const record = Buffer.concat([pointer, u16(TYPE.NS, 1, 0, 300, 2), pointer]);
+  const count = 4_600;
+  const head = Buffer.concat([u16(0, FLAG.QR, 1, count, 0, 0), wireName(labels), u16(TYPE.NS, 1)]);
+  const records = Array.from({ length: count }, () => record);
+  const message = new Uint8Array(Buffer.concat([head, ...records]));
+  const qname = parseWireName(labels);
+  assert.ok(qname !== null);
+  const flags = { dnssecOk: false, checkingDisabled: false, recursionDesired: true };
+  const times = Array.from({ length: 5 }, () => {
+    const startedAt = performance.now();
+    assert.ok(packReply({ qname, qtype: TYPE.NS, ...flags }, message, RULES, 5) !== null);
+    return performance.now() - startedAt;
+  });
+  // Looking at every label of every name took 70 ms where this takes 5.
+  const fastestMs = Math.min(...times);
+  assert.ok(fastestMs < 35, `${fastestMs.toFixed(0)} ms`);
+});

@@ -48,3 +48,14 @@ test('other upstreams are asked as if nothing had been', () => {
   outages.clear();
   assert.ok(!outages.isOut(''));
 });
+
+test('upstreams that answered something in the last 2 s are not out, whatever else they leave', () => {
+  const outages = new UpstreamOutages();
+  for (let second = 0; second < 60; second++) {
+    outages.answered('', second * 1_000);
+    assert.ok(!silence(outages, 50, second * 1_000 + 999).includes(true));
+    assert.ok(!outages.isOut('') && outages.admits('', second * 1_000 + 999));
+  }
+  assert.deepEqual(silence(outages, 2, 61_000), [true, false]);
+  assert.ok(outages.isOut(''));
+});

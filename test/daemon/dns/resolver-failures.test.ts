@@ -164,6 +164,16 @@ test('the cause that is remembered is what happened', async () => {
   assert.match(shown(await rig.resolve('d.org.')), /^SERVFAIL 13 the reply .* is malformed/);
 });
 
+test('want of room to ask says nothing about questions, nor about upstreams', async () => {
+  const rig = new ResolverRig();
+  const busy = new DaemonError('upstream-busy', 'too many exchanges');
+  for (let i = 0; i < 25; i++) {
+    assert.equal(shown(await rig.exchange(`x${i}.org.`, busy)), 'SERVFAIL 0 too many exchanges');
+  }
+  assert.deepEqual(rig.logged, []);
+  assert.equal(shown(await rig.exchange('x0.org.', addresses('x0.org.'))), FIRST_ADDRESS);
+});
+
 /** Has upstreams be silent on `count` questions. */
 async function silence(rig: ResolverRig, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
@@ -243,8 +253,9 @@ test('nothing is renewed by upstreams that are silent', async () => {
   const rig = new ResolverRig();
   await rig.exchange(NAME, addresses(NAME, 100));
   await rig.resolve(NAME);
+  await rig.pass(2_000);
   await silence(rig, 20);
-  await rig.pass(88_000);
+  await rig.pass(86_000);
   const asks = rig.asks.length;
   assert.equal(shown(await rig.resolve(NAME)), FIRST_ADDRESS);
   await settled();
