@@ -4,7 +4,14 @@ import type { RateLimitConfig } from '../config/config.ts';
 import { AnswerTable } from '../dns/answer-table.ts';
 import { Answerer, type AnswerSettings, type Asking } from '../dns/answer.ts';
 import { COOKIE, type CookieVerdict, DROP, FORWARD, PENDING } from '../dns/answer.ts';
-import { EDE, FLAG, MESSAGE_BYTES_MAX, RCODE, UDP_PLAIN_BYTES_MAX } from '../dns/constants.ts';
+import {
+  CLASS,
+  EDE,
+  FLAG,
+  MESSAGE_BYTES_MAX,
+  RCODE,
+  UDP_PLAIN_BYTES_MAX,
+} from '../dns/constants.ts';
 import { keyFlags, STORED } from '../dns/stored-reply.ts';
 import { COUNT as COUNT_OFFSET } from '../dns/message-layout.ts';
 import { readU16 } from '../dns/wire.ts';
@@ -77,9 +84,10 @@ const MEASURED = 16;
 /** Zone slot of everything outside our zones. */
 const OUTSIDE = 0;
 
-/** Texts of refusals (RFC 8914 §4.19, §4.21). */
+/** Texts of refusals (RFC 8914 §4.19, §4.21, §4.22). */
 const MAY_NOT_FORWARD = 'this client may not look up other names (forward.allow)';
 const FORWARDS_NOTHING = 'names outside our zones are not looked up (forward.enabled)';
+const FORWARDS_INTERNET = 'names outside our zones are looked up in class IN alone';
 
 /** Answers packets: own zones, names for special use and stored replies. One per thread. */
 export class Responder {
@@ -216,15 +224,22 @@ export class Responder {
       asking.nowSeconds = this.#parts.wallSeconds();
     }
     this.#slot = OUTSIDE;
-    return this.answerer.begin(message, length, asking, out);
+    const { answerer } = this;
+    const size = answerer.begin(message, length, asking, out);
+    // What class CH says of this server is not for everybody either.
+    const isAnswer = size > 0 && answerer.rcode === RCODE.NOERROR && answerer.query.questionEnd > 0;
+    return isAnswer && !this.#access.allows(client) ? this.#refuse() : size;
+  }
+
+  #refuse(): number {
+    this.#counters.count(COUNT.ACCESS_REFUSED);
+    const text = 'this client may not ask (dns.allow)';
+    return this.answerer.fail(RCODE.REFUSED, EDE.PROHIBITED, text);
   }
 
   #answer(nowMs: number): number {
     const { answerer } = this;
-    if (!this.#access.allows(this.#asking.client)) {
-      this.#counters.count(COUNT.ACCESS_REFUSED);
-      return answerer.fail(RCODE.REFUSED, EDE.PROHIBITED, 'this client may not ask (dns.allow)');
-    }
+    if (!this.#access.allows(this.#asking.client)) return this.#refuse();
     const table = this.#table;
     const ede = table.isStale(nowMs / 1000) ? EDE.STALE_ANSWER : 0;
     const size = answerer.answerFrom(table, undefined, ede);
@@ -232,11 +247,15 @@ export class Responder {
       this.#slot = this.#zoneSlots[answerer.zone] ?? OUTSIDE;
       return size;
     }
+    if (!this.#forwards) {
+      return answerer.fail(RCODE.REFUSED, EDE.NOT_AUTHORITATIVE, FORWARDS_NOTHING);
+    }
     if (!this.#mayForward) {
       this.#counters.count(COUNT.ACCESS_REFUSED);
-      return this.#forwards
-        ? answerer.fail(RCODE.REFUSED, EDE.PROHIBITED, MAY_NOT_FORWARD)
-        : answerer.fail(RCODE.REFUSED, EDE.NOT_AUTHORITATIVE, FORWARDS_NOTHING);
+      return answerer.fail(RCODE.REFUSED, EDE.PROHIBITED, MAY_NOT_FORWARD);
+    }
+    if (answerer.query.qclass !== CLASS.IN) {
+      return answerer.fail(RCODE.REFUSED, EDE.NOT_SUPPORTED, FORWARDS_INTERNET);
     }
     const special = this.#answerSpecial();
     return special === FORWARD ? this.#answerStored(nowMs) : special;

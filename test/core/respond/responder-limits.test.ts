@@ -2,11 +2,19 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { knownPrefix } from '../../../src/core/config/address-type.ts';
 import type { RateLimitConfig } from '../../../src/core/config/config.ts';
-import { OPTION, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
+import { CLASS, OPTION, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
 import { COUNT } from '../../../src/core/respond/counters.ts';
 import { buildMessage, ednsOption, type TestMessage } from '../../support/dns-message.ts';
-import { compileZone, manyAddresses } from '../../support/small-zone.ts';
-import { cookieOf, INSIDE, MESOS_SLOT, OUTSIDE, Rig, storedAddresses } from './responder-rig.ts';
+import { compileZone, manyAddresses, SETTINGS } from '../../support/small-zone.ts';
+import {
+  cookieOf,
+  INSIDE,
+  MESOS_SLOT,
+  OUTSIDE,
+  Rig,
+  storedAddresses,
+  STRANGER,
+} from './responder-rig.ts';
 
 const CLIENT_COOKIE = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
@@ -226,4 +234,17 @@ describe('the size of replies over UDP', () => {
     assert.ok(size(rig, many, INSIDE) > 600);
     assert.ok(size(rig, many, OUTSIDE) <= 512);
   });
+});
+
+test('who may not ask does not hear of the server and its version either', () => {
+  const chaos = { id: 'node-1', version: 'hoplite 1' };
+  const rig = new Rig({ answer: { ...SETTINGS, chaos } });
+  const question = { qname: 'version.bind.', qtype: TYPE.TXT, qclass: CLASS.CH };
+  assert.equal(rig.answer(question, { from: OUTSIDE }).answer.length, 1);
+  for (const overTcp of [false, true]) {
+    const refused = rig.answer(question, { from: STRANGER, overTcp });
+    assert.equal(refused.rcode, RCODE.REFUSED);
+    assert.equal(refused.answer.length, 0);
+  }
+  assert.equal(rig.counters.counted(COUNT.ACCESS_REFUSED), 2);
 });

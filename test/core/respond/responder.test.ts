@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { compileZone, ip, zoneApex } from '../../support/small-zone.ts';
-import { FLAG, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
+import { CLASS, FLAG, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
 import { KEY_FLAG, STORED } from '../../../src/core/dns/stored-reply.ts';
 import { HotReplies } from '../../../src/core/forward/hot-replies.ts';
 import type { Resolution } from '../../../src/core/forward/resolution.ts';
@@ -106,6 +106,22 @@ describe('a question', () => {
       extendedError(reply),
       '20 names outside our zones are not looked up (forward.enabled)',
     );
+    assert.equal(rig.counters.counted(COUNT.ACCESS_REFUSED), 0, 'no list leaves this client out');
+  });
+
+  test('in class ANY is answered for an own name and refused for another, be it kept or not', () => {
+    const rig = new Rig();
+    rig.hot.put(storedAddresses('outside.example.', 50));
+    const own = rig.answer({ qname: 'web.mesos.', qclass: CLASS.ANY });
+    assert.deepEqual(recordTexts(own.answer), ['A 10.1.0.1']);
+    for (const qname of ['outside.example.', 'localhost.']) {
+      const reply = rig.answer({ qname, qclass: CLASS.ANY, opt: EDNS });
+      assert.equal(reply.rcode, RCODE.REFUSED);
+      assert.equal(
+        extendedError(reply),
+        '21 names outside our zones are looked up in class IN alone',
+      );
+    }
   });
 
   test('in an own zone that was not built yet is SERVFAIL', () => {
