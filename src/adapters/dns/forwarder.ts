@@ -20,6 +20,11 @@ export type { ForwardExchange };
  */
 const EXCHANGES_MAX = 1000;
 /**
+ * Of these, second upstreams and looks may only take what is below this share: when many questions
+ * get no answer, they must not keep others from being asked at all.
+ */
+const SPARE_SHARE = 1 / 2;
+/**
  * Queries under way for one question. The resolver asks each once, but for DO, CD and RD, which makes
  * eight; a question that comes back to us, because an upstream asks us, is one more each round.
  */
@@ -103,7 +108,7 @@ class RacingForwarder implements Forwarder {
     this.#parts = {
       clock,
       health: this.#health,
-      isFull: () => this.#askings.size >= (options.exchangesMax ?? EXCHANGES_MAX),
+      isFull: () => this.#askings.size >= SPARE_SHARE * this.#exchangesMax,
       ask: async (query, upstream, asking) => {
         this.#askings.add(asking);
         try {
@@ -113,6 +118,10 @@ class RacingForwarder implements Forwarder {
         }
       },
     };
+  }
+
+  get #exchangesMax(): number {
+    return this.#options.exchangesMax ?? EXCHANGES_MAX;
   }
 
   get inflight(): number {
@@ -163,7 +172,7 @@ class RacingForwarder implements Forwarder {
     if (this.#closed) throw new DaemonError('upstream-failed', 'the forwarder is closed');
     const question = questionKey(query);
     const same = this.#byQuestion.get(question) ?? 0;
-    if (this.#parts.isFull()) {
+    if (this.#askings.size >= this.#exchangesMax) {
       throw this.#reject(
         'inflight',
         'upstream-busy',

@@ -23,6 +23,12 @@ const COPIED_AT_ONCE = 250;
  */
 const COPIED_SHARE = 0.75;
 
+/**
+ * One entry for so many octets of the buffer: each costs about three times as much beside it, and a
+ * node asks for some thousands of names again and again, not for tens of thousands.
+ */
+const ENTRY_SHARE_BYTES = 256;
+
 interface HotReply {
   readonly reply: Uint32Array;
   /** Its HITS when it was put in. */
@@ -179,6 +185,8 @@ function emptyRoom(bufferBytes: number): Room {
 
 /** False if there is no room left. */
 function add(room: Room, key: string, reply: Uint32Array): boolean {
+  const isNew = !room.entries.has(key);
+  if (isNew && room.entries.size >= room.buffer.byteLength / ENTRY_SHARE_BYTES) return false;
   if (!room.replies.put(reply)) return false;
   room.entries.set(key, { reply, hitsBefore: reply[STORED.HITS]!, isForgotten: false });
   room.bytes += reply[STORED.BYTES]!;

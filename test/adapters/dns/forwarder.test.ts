@@ -291,6 +291,19 @@ test('a second upstream waits for room, too', async (t) => {
   assert.equal(await answer, 'rcode 0, 1 records');
 });
 
+test('second upstreams of questions without an answer leave room for other questions', async (t) => {
+  const { clock, outcome, upstream } = openRig(t, { exchangesMax: 4 });
+  const [first, second] = [await upstream(silent), await upstream(silent)];
+  const dead = ['a.', 'b.', 'c.'].map((name) => outcome([first, second], queryFor(name)));
+  await asked(first, 3);
+  clock.advance(TIMEOUT_MS - 1);
+  first.script = addresses(1);
+  assert.equal(await outcome([first, second]), 'rcode 0, 1 records');
+  assert.equal(second.received.length, 0);
+  clock.advance(DEADLINE_MS);
+  await Promise.all(dead);
+});
+
 test('the 17th query for one question, in any case, fails at once and no other does', async (t) => {
   const rejects: string[] = [];
   const onReject = (reason: string): void => void rejects.push(reason);
