@@ -63,7 +63,7 @@ export interface DnsConfig {
   readonly recursionAvailable: boolean;
   /** TC bit of cut answers inside the domain; false only to mimic `SetTruncateBit: false`. */
   readonly truncateBit: boolean;
-  /** Threads that answer over UDP; 0: the main thread does; `auto`: one less than CPUs, at least 1. */
+  /** Threads that answer over UDP; 0: the main thread does; `auto`: one less than CPUs, 1 to 4. */
   readonly udpThreads: 'auto' | number;
   /** Who gets answers at all; all others are refused. */
   readonly allow: readonly Prefix[];

@@ -137,7 +137,7 @@ export const DNS_KEYS: { readonly [P in keyof DnsValues]: NativeKey<DnsValues[P]
   },
   'dns.udpThreads': {
     description:
-      'Threads that answer over UDP; auto: one less than CPUs, at least 1; 0: none but the main one.',
+      'Threads that answer over UDP; auto: one less than CPUs, 1 to 4; 0: none but the main one.',
     type: wordOrIntegerType('auto', 0, UDP_THREADS_MAX),
     default: 'auto',
     of: (config) => config.dns.udpThreads,

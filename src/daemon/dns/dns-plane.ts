@@ -55,6 +55,9 @@ export interface DnsPlaneParts {
   onAddressChange(): void;
 }
 
+/** More than a node can ask; each costs memory on machines that have hundreds of CPUs. */
+const AUTO_THREADS_MAX = 4;
+
 export class DnsPlane {
   readonly #parts: DnsPlaneParts;
   readonly #totals = new ListenerTotals();
@@ -234,7 +237,8 @@ export class DnsPlane {
 
   get #threadCount(): number {
     const { udpThreads } = this.#config.dns;
-    return udpThreads === 'auto' ? Math.max(1, availableParallelism() - 1) : udpThreads;
+    if (udpThreads !== 'auto') return udpThreads;
+    return Math.min(AUTO_THREADS_MAX, Math.max(1, availableParallelism() - 1));
   }
 
   async #createThreads(): Promise<UdpThreads | null> {
