@@ -13,9 +13,9 @@ const FIXED: readonly { readonly path: string; readonly read: (config: Config) =
 ];
 
 /**
- * The configuration that a running daemon can take over: the wanted one, but listeners and
- * the threads behind them, whether there are VIPs, and whether and by which interface the kernel is used, as they are. `fixed` names the
- * changes that wait for a restart.
+ * The configuration that a running daemon can take over: the wanted one, but listeners and the
+ * threads behind them, whether there are VIPs, and whether and by which interface the kernel is
+ * used, as they are. `fixed` names the changes that wait for a restart.
  */
 export function keepFixedSettings(
   running: Config,

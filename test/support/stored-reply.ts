@@ -7,8 +7,19 @@ import {
   storedRecordCount,
   storedTtlsAt,
 } from '../../src/core/dns/stored-reply.ts';
+import type { PackRules } from '../../src/core/forward/pack-reply.ts';
 import { readMessage, u16 } from './dns-message.ts';
 import type { ReadMessage } from './dns-message.ts';
+
+/** As a native file has them without a word about it. */
+export const PACK_RULES: PackRules = {
+  ttlSecondsMin: 0,
+  ttlSecondsMax: 86_400,
+  negativeTtlSecondsMax: 900,
+  prefetch: true,
+  blockPrivate: false,
+  blockPrivateExcept: [],
+};
 
 /**
  * The message that a stored reply stands for, with the TTLs as they were when it was stored.

@@ -1,7 +1,7 @@
 import { assert } from './assert.ts';
 
 /** Octets of a key. */
-export const SIPHASH_KEY_BYTES = 16;
+const SIPHASH_KEY_BYTES = 16;
 
 /**
  * SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash of 64 bits that who has not the key

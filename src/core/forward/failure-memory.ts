@@ -5,10 +5,10 @@ import { isKeyIn } from './question-key.ts';
  * RFC 9520 §3.2 asks for 1 s at least and allows 5 min. Half a minute keeps an unanswerable question
  * to two packets a minute, and a name whose servers are back is never away for longer than that.
  */
-export const FAILURE_HOLD_MS = { FIRST: 1_000, MAX: 30_000 } as const;
+const FAILURE_HOLD_MS = { FIRST: 1_000, MAX: 30_000 } as const;
 
 /** The same where a stale reply stands in meanwhile (RFC 8767 §5, "failure recheck timer"). */
-export const STALE_HOLD_MS = 30_000;
+const STALE_HOLD_MS = 30_000;
 
 /**
  * Failures remembered, with some 500 octets each. When every question times out after 4 s, with

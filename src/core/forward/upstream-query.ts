@@ -4,7 +4,7 @@ import { readU16, writeU16 } from '../dns/wire.ts';
 import type { ForwardQuestion } from './resolution.ts';
 
 /** The largest datagram that we take from an upstream: no path cuts it in pieces (RFC 9715 §3.1). */
-export const UPSTREAM_PAYLOAD_BYTES = 1232;
+const UPSTREAM_PAYLOAD_BYTES = 1232;
 
 /** DO in the second half of an OPT record's TTL (RFC 3225 §3). */
 const DNSSEC_OK = 0x8000;

@@ -28,7 +28,7 @@ export type Limit = (typeof LIMIT)[keyof typeof LIMIT];
 /** How much may go out at once after a pause: what one second allows, as in BIND. */
 const BURST_SECONDS = 1;
 
-/** Every so-manieth limited answer is truncated instead of dropped: `slip` of BIND. */
+/** One in so many limited answers is truncated instead of dropped: `slip` of BIND. */
 const SLIP = 2;
 
 /**

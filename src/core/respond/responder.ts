@@ -12,7 +12,7 @@ import {
   RCODE,
   UDP_PLAIN_BYTES_MAX,
 } from '../dns/constants.ts';
-import { keyFlags, STORED } from '../dns/stored-reply.ts';
+import { keyFlags, NEVER, STORED } from '../dns/stored-reply.ts';
 import { COUNT as COUNT_OFFSET } from '../dns/message-layout.ts';
 import { readU16 } from '../dns/wire.ts';
 import { HotReplies } from '../forward/hot-replies.ts';
@@ -24,6 +24,7 @@ import { LIMIT, RateLimiter, RESPONSE_KIND } from '../guard/rate-limiter.ts';
 import { ServerCookies } from '../guard/server-cookie.ts';
 import { type Count, COUNT, type DnsCounters } from './counters.ts';
 import type { PacketHandler } from './packet-handler.ts';
+import { OUTSIDE_SLOT } from './zone-slots.ts';
 
 /** Everything a thread needs to know to answer; plain data, so that it can be sent to one. */
 export interface ResponderSettings {
@@ -37,8 +38,10 @@ export interface ResponderSettings {
   readonly recursionAvailable: boolean;
   /** Whether names outside our zones are looked up. */
   readonly forwards: boolean;
-  /** For whom they are: those around us, who are trusted to ask for themselves, too. */
+  /** For whom they are. */
   readonly forwardAllow: readonly Prefix[];
+  /** Who is trusted to ask for itself: whose addresses need not be proven for large answers. */
+  readonly trusted: readonly Prefix[];
   /** Compiled names for special use; null: they are forwarded like others. */
   readonly specialZones: SharedArrayBuffer | null;
 }
@@ -72,7 +75,7 @@ export interface Reply {
 /** TTL of records of a stale reply (RFC 8767 §4). */
 const STALE_TTL_SECONDS = 30;
 /**
- * Most octets over UDP for clients from afar without a valid cookie, whose addresses may be forged:
+ * Most octets over UDP for those not trusted, without a valid cookie, whose addresses may be forged:
  * the size that every client takes, so that we multiply an attack by little. Others ask over TCP.
  */
 const UNPROVEN_BYTES_MAX = UDP_PLAIN_BYTES_MAX;
@@ -81,8 +84,6 @@ const UNPROVEN_BYTES_MAX = UDP_PLAIN_BYTES_MAX;
  * costs a tenth of an answer.
  */
 const MEASURED = 16;
-/** Zone slot of everything outside our zones. */
-const OUTSIDE = 0;
 
 /** Texts of refusals (RFC 8914 §4.19, §4.21, §4.22). */
 const MAY_NOT_FORWARD = 'this client may not look up other names (forward.allow)';
@@ -98,6 +99,7 @@ export class Responder {
   readonly #access: AccessList;
   readonly #forwards: boolean;
   readonly #forwardAccess: AccessList;
+  readonly #trusted: AccessList;
   readonly #recursionAvailable: boolean;
   readonly #special: AnswerTable | null;
   #table: AnswerTable;
@@ -106,7 +108,7 @@ export class Responder {
   readonly #asking: Asking;
   readonly #reply: Reply;
   #mayForward = false;
-  #slot = OUTSIDE;
+  #slot = OUTSIDE_SLOT;
   #wallReadAt = Number.NEGATIVE_INFINITY;
   /** What the last measured reply took, and how many more count as as long. */
   #elapsedMs = 0;
@@ -126,6 +128,7 @@ export class Responder {
     const { forwards, forwardAllow, specialZones } = settings;
     this.#forwards = forwards;
     this.#forwardAccess = new AccessList(forwardAllow);
+    this.#trusted = new AccessList(settings.trusted);
     this.#recursionAvailable = settings.recursionAvailable;
     this.#special = specialZones === null ? null : new AnswerTable(specialZones);
     this.#table = published.table;
@@ -213,9 +216,9 @@ export class Responder {
     out: Uint8Array,
   ): number {
     const asking = this.#asking;
-    const isNear = this.#forwardAccess.allows(client);
-    this.#mayForward = this.#forwards && isNear;
-    asking.unprovenBytesMax = isNear ? MESSAGE_BYTES_MAX : UNPROVEN_BYTES_MAX;
+    this.#mayForward = this.#forwards && this.#forwardAccess.allows(client);
+    const isTrusted = this.#trusted.allows(client);
+    asking.unprovenBytesMax = isTrusted ? MESSAGE_BYTES_MAX : UNPROVEN_BYTES_MAX;
     asking.overTcp = overTcp;
     asking.client = client;
     asking.recursionAvailable = this.#recursionAvailable && this.#mayForward;
@@ -223,7 +226,7 @@ export class Responder {
       this.#wallReadAt = nowMs;
       asking.nowSeconds = this.#parts.wallSeconds();
     }
-    this.#slot = OUTSIDE;
+    this.#slot = OUTSIDE_SLOT;
     const { answerer } = this;
     const size = answerer.begin(message, length, asking, out);
     // What class CH says of this server is not for everybody either.
@@ -244,7 +247,7 @@ export class Responder {
     const ede = table.isStale(nowMs / 1000) ? EDE.STALE_ANSWER : 0;
     const size = answerer.answerFrom(table, undefined, ede);
     if (size !== FORWARD) {
-      this.#slot = this.#zoneSlots[answerer.zone] ?? OUTSIDE;
+      this.#slot = this.#zoneSlots[answerer.zone] ?? OUTSIDE_SLOT;
       return size;
     }
     if (!this.#forwards) {
@@ -395,6 +398,3 @@ function isBadRequest(rcode: number): boolean {
       return false;
   }
 }
-
-/** STORED.PREFETCH_AT of a reply that is not renewed early. */
-const NEVER = 0xffff_ffff;

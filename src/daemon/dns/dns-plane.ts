@@ -21,7 +21,7 @@ import type { Config, SocketAddress } from '../../core/config/config.ts';
 import { AnswerTable } from '../../core/dns/answer-table.ts';
 import { ForwardZones } from '../../core/dns/forward-zones.ts';
 import type { ForwardQuestion } from '../../core/forward/resolution.ts';
-import type { Clock, ListenerStatus, Log, UdpStatus } from '../../core/ports.ts';
+import type { CacheStatus, Clock, ListenerStatus, Log, UdpStatus } from '../../core/ports.ts';
 import { Responder, type ResponderSettings } from '../../core/respond/responder.ts';
 import { closeAll } from '../close-all.ts';
 import { DnsListeners } from './dns-listeners.ts';
@@ -32,7 +32,6 @@ import { ListenerTotals } from './listener-totals.ts';
 import { LoopCheck } from './loop-check.ts';
 import { Resolver } from './resolver.ts';
 import { resolverObserver } from './resolver-observer.ts';
-import type { ResolverStats } from './resolver-parts.ts';
 import { responderSettings } from './responder-settings.ts';
 import { RetiredForwarders } from './retired-forwarders.ts';
 import { UdpThreads } from './udp-threads.ts';
@@ -226,7 +225,7 @@ export class DnsPlane {
     return this.#forwarder.inflight + this.#retired.inflight;
   }
 
-  cacheStats(): ResolverStats {
+  cacheStats(): CacheStatus {
     return this.#resolver.stats();
   }
 

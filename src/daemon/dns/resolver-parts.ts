@@ -47,16 +47,3 @@ export interface ResolverParts {
   /** Called once for every question and prefetch, and once more if it is given a stale reply. */
   observe(event: ResolverEvent): void;
 }
-
-/** Totals since the start, and what is there now. */
-export interface ResolverStats {
-  readonly entries: number;
-  readonly bytes: number;
-  readonly hits: number;
-  readonly misses: number;
-  readonly stale: number;
-  readonly prefetches: number;
-  readonly flights: number;
-  readonly waiters: number;
-  readonly hotEntries: number;
-}

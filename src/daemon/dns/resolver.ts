@@ -8,9 +8,10 @@ import { packRules } from '../../core/forward/pack-reply.ts';
 import { isKeyIn, parentKey, questionKey } from '../../core/forward/question-key.ts';
 import type { ForwardQuestion, Resolution } from '../../core/forward/resolution.ts';
 import { UpstreamOutages } from '../../core/forward/upstream-outage.ts';
+import type { CacheStatus } from '../../core/ports.ts';
 import { type Flight, FLIGHT_LIMITS, type FlightLimits, Flights } from './flights.ts';
 import { HotPublisher } from './hot-publisher.ts';
-import type { ResolverEvent, ResolverParts, ResolverStats } from './resolver-parts.ts';
+import type { ResolverEvent, ResolverParts } from './resolver-parts.ts';
 import type { AskSettings, FailureResolution, Outcome } from './upstream-outcome.ts';
 import { askUpstreams, BROKEN, failed, OVERDUE, wholeSeconds } from './upstream-outcome.ts';
 
@@ -19,7 +20,7 @@ import { askUpstreams, BROKEN, failed, OVERDUE, wholeSeconds } from './upstream-
  * ours sit on the node and often ask for several names in a row, and an upstream that works has
  * answered by then.
  */
-export const STALE_AFTER_MS = 400;
+const STALE_AFTER_MS = 400;
 /** Demands from which on a reply is worth renewing. */
 const PREFETCH_HITS_MIN = 2;
 /** Parents that are looked at for an NXDOMAIN: more than most names have, and few look-ups. */
@@ -69,7 +70,7 @@ export class Resolver {
     return this.#hot.buffer;
   }
 
-  stats(): ResolverStats {
+  stats(): CacheStatus {
     const { cache } = this.#parts;
     const total = (...events: readonly ResolverEvent[]): number =>
       events.reduce((sum, event) => sum + (this.#totals.get(event) ?? 0), 0);

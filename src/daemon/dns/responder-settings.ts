@@ -33,6 +33,8 @@ export function responderSettings(
     recursionAvailable: dns.recursionAvailable,
     forwards: forward.enabled,
     forwardAllow: forward.allow,
+    // A list that lets everyone in says nothing of anybody.
+    trusted: [...forward.allow.filter(({ length }) => length > 0), ...dns.rateLimit.exempt],
     specialZones: special?.buffer ?? null,
   };
 }

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { parsePrefix } from '../../../src/core/base/prefix.ts';
 import type { Config } from '../../../src/core/config/config.ts';
 import { parseConfig } from '../../../src/core/config/parse-config.ts';
+import { NEAR_NETWORKS } from './near-networks.ts';
 
 const MASTERS = ['10.0.0.1:5050'];
 const EVERYONE = [parsePrefix('0.0.0.0/0'), parsePrefix('::/0')];
@@ -76,16 +77,7 @@ test('a file with masters alone gets the defaults of Mesos-DNS', () => {
       rateLimit: {
         responsesPerSecond: 1000,
         errorsPerSecond: 100,
-        exempt: [
-          '127.0.0.0/8',
-          '::1/128',
-          '10.0.0.0/8',
-          '172.16.0.0/12',
-          '192.168.0.0/16',
-          '169.254.0.0/16',
-          'fc00::/7',
-          'fe80::/10',
-        ].map(parsePrefix),
+        exempt: NEAR_NETWORKS.map(parsePrefix),
       },
     },
     names: {

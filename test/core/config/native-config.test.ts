@@ -4,18 +4,7 @@ import { parsePrefix } from '../../../src/core/base/prefix.ts';
 import type { Config } from '../../../src/core/config/config.ts';
 import { parseConfig } from '../../../src/core/config/parse-config.ts';
 import { PROBLEMS_MAX } from '../../../src/core/config/problem-list.ts';
-
-/** Loopback and private networks. */
-const NEAR = [
-  '127.0.0.0/8',
-  '::1/128',
-  '10.0.0.0/8',
-  '172.16.0.0/12',
-  '192.168.0.0/16',
-  '169.254.0.0/16',
-  'fc00::/7',
-  'fe80::/10',
-];
+import { NEAR_NETWORKS } from './near-networks.ts';
 
 const MASTERS = { masters: ['10.0.0.1:5050'] };
 
@@ -85,7 +74,7 @@ test('only the masters are required; the rest has defaults', () => {
       rateLimit: {
         responsesPerSecond: 1000,
         errorsPerSecond: 100,
-        exempt: prefixes(...NEAR),
+        exempt: prefixes(...NEAR_NETWORKS),
       },
     },
     names: {
@@ -118,7 +107,7 @@ test('only the masters are required; the rest has defaults', () => {
       enabled: true,
       upstreams: 'system',
       zones: [],
-      allow: prefixes(...NEAR),
+      allow: prefixes(...NEAR_NETWORKS),
       policy: 'race',
       timeoutMs: 2000,
       deadlineMs: 4000,

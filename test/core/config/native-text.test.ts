@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatNativeConfig } from '../../../src/core/config/native-text.ts';
 import { parseConfig } from '../../../src/core/config/parse-config.ts';
+import { NEAR_NETWORKS } from './near-networks.ts';
 
 function translate(file: Record<string, unknown>): Record<string, Record<string, unknown>> {
   const { config } = parseConfig(JSON.stringify({ masters: ['10.0.0.1:5050'], ...file }), '');
@@ -51,16 +52,7 @@ test('a Mesos-DNS file is translated key by key', () => {
     rateLimit: {
       responsesPerSecond: 1000,
       errorsPerSecond: 100,
-      exempt: [
-        '127.0.0.0/8',
-        '::1/128',
-        '10.0.0.0/8',
-        '172.16.0.0/12',
-        '192.168.0.0/16',
-        '169.254.0.0/16',
-        'fc00::/7',
-        'fe80::/10',
-      ],
+      exempt: NEAR_NETWORKS,
     },
     soa: {
       mname: 'ns1.mesos.',

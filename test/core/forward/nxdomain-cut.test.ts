@@ -10,18 +10,10 @@ import { storedName } from '../../../src/core/forward/question-key.ts';
 import type { ForwardQuestion } from '../../../src/core/forward/resolution.ts';
 import { messageOf, nxdomain, question } from '../../daemon/dns/resolver-rig.ts';
 import { buildMessage, type TestMessage, wireName } from '../../support/dns-message.ts';
-
-const RULES = {
-  ttlSecondsMin: 0,
-  ttlSecondsMax: 86_400,
-  negativeTtlSecondsMax: 900,
-  prefetch: true,
-  blockPrivate: false,
-  blockPrivateExcept: [],
-};
+import { PACK_RULES } from '../../support/stored-reply.ts';
 
 function pack(asked: ForwardQuestion, message: TestMessage): Uint32Array {
-  const reply = packReply(asked, buildMessage(message), RULES, 1_000);
+  const reply = packReply(asked, buildMessage(message), PACK_RULES, 1_000);
   assert.ok(reply !== null);
   return reply;
 }

@@ -6,20 +6,13 @@ import { STORED } from '../../../src/core/dns/stored-reply.ts';
 import { packReply, type PackRules } from '../../../src/core/forward/pack-reply.ts';
 import { ipv4, buildMessage, readMessage, u16, wireName } from '../../support/dns-message.ts';
 import type { TestRecord } from '../../support/dns-message.ts';
-import { lifetimeOf, messageOfStored, readStored } from '../../support/stored-reply.ts';
+import { lifetimeOf, messageOfStored, readStored, PACK_RULES } from '../../support/stored-reply.ts';
 
 /** More than the worst reply needs on a slow machine, less than a quadratic one would. */
 const TOO_SLOW_MS = 250;
 const MESSAGE_BYTES_MAX = 65_535;
 
-const RULES: PackRules = {
-  ttlSecondsMin: 0,
-  ttlSecondsMax: 86_400,
-  negativeTtlSecondsMax: 900,
-  prefetch: true,
-  blockPrivate: true,
-  blockPrivateExcept: [],
-};
+const RULES: PackRules = { ...PACK_RULES, blockPrivate: true };
 
 /** What becomes of a reply to `x.`, signed. */
 function pack(reply: Uint8Array, qtype: number): Uint32Array | null {

@@ -22,6 +22,7 @@ import {
   messageOfStored,
   readStored,
   ttlsOfStored,
+  PACK_RULES,
 } from '../../support/stored-reply.ts';
 
 const NAMES = [
@@ -125,7 +126,7 @@ test('law: what is given comes from the reply, on the way of the question, and a
     fc.property(message, fc.boolean(), fc.boolean(), (m, compress, dnssecOk) => {
       const reply = buildMessage(m, compress);
       const before = readMessage(reply);
-      const stored = packReply(questionOf(m, dnssecOk), reply, { ...RULES }, 5);
+      const stored = packReply(questionOf(m, dnssecOk), reply, { ...PACK_RULES }, 5);
       if (stored === null) return;
       kept++;
       const after = readStored(stored);
@@ -159,15 +160,6 @@ test('law: what is given comes from the reply, on the way of the question, and a
   assert.ok(kept > 300, `${kept} replies were of use`);
 });
 
-const RULES: PackRules = {
-  ttlSecondsMin: 0,
-  ttlSecondsMax: 86_400,
-  negativeTtlSecondsMax: 900,
-  prefetch: true,
-  blockPrivate: false,
-  blockPrivateExcept: [],
-};
-
 test('law: nothing is given for longer than its TTL says, and no TTL is out of bounds', () => {
   fc.assert(
     fc.property(message, rules, (m, r) => {
@@ -194,7 +186,7 @@ test('law: pointers fit the question in any case, and packing what was packed ch
   fc.assert(
     fc.property(message, fc.boolean(), fc.infiniteStream(fc.boolean()), (m, dnssecOk, upper) => {
       const question = questionOf(m, dnssecOk);
-      const stored = packReply(question, buildMessage(m), RULES, 5);
+      const stored = packReply(question, buildMessage(m), PACK_RULES, 5);
       if (stored === null) return;
       const recase = (qname: Uint8Array): Uint8Array =>
         qname.map((octet) =>
@@ -208,7 +200,7 @@ test('law: pointers fit the question in any case, and packing what was packed ch
       }
       assert.equal(read.trailing, 0);
       assert.equal(checkUpstreamReply(message, message), 'ok');
-      const again = packReply(question, message, RULES, 5);
+      const again = packReply(question, message, PACK_RULES, 5);
       if (again === null) assert.equal(plain.answer.length, 0);
       else assert.deepEqual(messageOfStored(again), messageOfStored(stored));
     }),
@@ -219,7 +211,7 @@ test('law: pointers fit the question in any case, and packing what was packed ch
 test('law: an independent decoder reads the same names and addresses', () => {
   fc.assert(
     fc.property(message, (m) => {
-      const stored = packReply(questionOf(m), buildMessage(m), RULES, 5);
+      const stored = packReply(questionOf(m), buildMessage(m), PACK_RULES, 5);
       if (stored === null) return;
       const packet = dns2.Packet.parse(Buffer.from(messageOfStored(stored)));
       const { answer, authority, additional } = readStored(stored);
@@ -248,7 +240,7 @@ test('law: no octets make packing throw', () => {
   const question = questionOf({ qname: 'a.example.', qtype: TYPE.A });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 600 }), (reply) => {
-      packReply(question, reply, RULES, 5);
+      packReply(question, reply, PACK_RULES, 5);
     }),
     { numRuns: 1000 },
   );
@@ -258,7 +250,7 @@ test('law: no octets make packing throw', () => {
       const reply = Buffer.concat([head, octets]);
       reply.writeUInt16BE(an, 6);
       reply.writeUInt16BE(ns, 8);
-      packReply(question, reply, { ...RULES, blockPrivate: true }, 5);
+      packReply(question, reply, { ...PACK_RULES, blockPrivate: true }, 5);
     }),
     { numRuns: 2000 },
   );
@@ -289,7 +281,7 @@ test('law: one changed octet gives a reply that decodes, or none', () => {
     fc.property(fc.nat(good.length - 1), fc.nat(255), (index, octet) => {
       const reply = Uint8Array.from(good);
       reply[index] = octet;
-      const stored = packReply(question, reply, { ...RULES, blockPrivate: true }, 5);
+      const stored = packReply(question, reply, { ...PACK_RULES, blockPrivate: true }, 5);
       if (stored !== null) assert.equal(readStored(stored).trailing, 0);
     }),
     { numRuns: 3000 },

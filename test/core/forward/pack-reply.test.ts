@@ -14,21 +14,12 @@ import {
   wireName,
 } from '../../support/dns-message.ts';
 import type { TestMessage, TestRecord } from '../../support/dns-message.ts';
-import { lifetimeOf, readStored, ttlsOfStored } from '../../support/stored-reply.ts';
+import { lifetimeOf, readStored, ttlsOfStored, PACK_RULES } from '../../support/stored-reply.ts';
 
 const ANSWERED = FLAG.QR | FLAG.RD | FLAG.RA;
 const NOW = 1_000_000;
 const NSEC = 47;
 const DNAME = 39;
-
-const RULES: PackRules = {
-  ttlSecondsMin: 0,
-  ttlSecondsMax: 86_400,
-  negativeTtlSecondsMax: 900,
-  prefetch: true,
-  blockPrivate: false,
-  blockPrivateExcept: [],
-};
 
 function question(name: string, rest: Partial<ForwardQuestion> = {}): ForwardQuestion {
   const qname = parseWireName(name);
@@ -50,7 +41,7 @@ function pack(
     qtype: asked.qtype,
     ...message,
   });
-  return packReply(asked, reply, { ...RULES, ...rules }, NOW);
+  return packReply(asked, reply, { ...PACK_RULES, ...rules }, NOW);
 }
 
 function packed(...parameters: Parameters<typeof pack>): Uint32Array {
@@ -208,7 +199,7 @@ test('records of class CH are no answer', () => {
   const second = 12 + 13 + 4 + 27;
   assert.equal(reply[second + 13 + 3], 1, 'the class of the second record');
   reply[second + 13 + 3] = 3;
-  const stored = packReply(question('www.example.'), reply, RULES, NOW);
+  const stored = packReply(question('www.example.'), reply, PACK_RULES, NOW);
   assert.ok(stored !== null);
   assert.deepEqual(outline(readStored(stored).answer), ['www.example. 1']);
 });
@@ -444,7 +435,7 @@ test('an error that is a bare header is passed on', () => {
   const stored = packReply(
     question('www.example.'),
     u16(1, FLAG.QR | RCODE.FORMERR, 0, 0, 0, 0),
-    RULES,
+    PACK_RULES,
     NOW,
   );
   assert.ok(stored !== null);
@@ -455,7 +446,7 @@ test('an error that is a bare header is passed on', () => {
 test('an extended response code becomes SERVFAIL', () => {
   const reply = buildMessage({ flags: ANSWERED, qname: 'www.example.', opt: { size: 1232 } });
   reply[reply.length - 6] = 1; // BADVERS
-  const stored = packReply(question('www.example.'), reply, RULES, NOW);
+  const stored = packReply(question('www.example.'), reply, PACK_RULES, NOW);
   assert.ok(stored !== null);
   assert.equal(stored[STORED.FLAGS], RCODE.SERVFAIL);
   assert.equal(lifetimeOf(stored), 0);
@@ -534,7 +525,7 @@ test('names behind strings are found', () => {
 });
 
 test('no octets at all are of no use', () => {
-  assert.equal(packReply(question('.'), new Uint8Array(0), RULES, NOW), null);
+  assert.equal(packReply(question('.'), new Uint8Array(0), PACK_RULES, NOW), null);
 });
 
 test('the rules of a configuration have its bounds, and its zones in wire form', () => {

@@ -32,6 +32,7 @@ import {
   SETTINGS,
   TERMS,
 } from '../../support/small-zone.ts';
+import { PACK_RULES } from '../../support/stored-reply.ts';
 
 /** Counter slot of `mesos.` in these tests. */
 export const MESOS_SLOT = 7;
@@ -78,19 +79,7 @@ export function storedOf(
 ): Uint32Array {
   const { qname, qtype } = question;
   const reply = buildMessage({ flags: FLAG.QR, qname, qtype, ...parts });
-  const stored = packReply(
-    question,
-    reply,
-    {
-      ttlSecondsMin: 0,
-      ttlSecondsMax: 86_400,
-      negativeTtlSecondsMax: 900,
-      prefetch: true,
-      blockPrivate: false,
-      blockPrivateExcept: [],
-    },
-    storedAt,
-  );
+  const stored = packReply(question, reply, PACK_RULES, storedAt);
   assert.ok(stored !== null);
   return stored;
 }
@@ -140,6 +129,7 @@ export class Rig {
         recursionAvailable: true,
         forwards: true,
         forwardAllow: [knownPrefix('10.0.0.0/8'), knownPrefix('fd00::/8')],
+        trusted: [knownPrefix('10.0.0.0/8'), knownPrefix('fd00::/8')],
         specialZones: special.buffer,
         ...settings,
       },

@@ -9,15 +9,7 @@ import { HotPublisher } from '../../../src/daemon/dns/hot-publisher.ts';
 import { ManualClock } from '../../adapters/manual-clock.ts';
 import { buildMessage } from '../../support/dns-message.ts';
 import { addresses, question } from './resolver-rig.ts';
-
-const RULES = {
-  ttlSecondsMin: 0,
-  ttlSecondsMax: 86_400,
-  negativeTtlSecondsMax: 900,
-  prefetch: true,
-  blockPrivate: false,
-  blockPrivateExcept: [],
-};
+import { PACK_RULES } from '../../support/stored-reply.ts';
 
 const nameOf = (number: number): string => `x${number}.org.`;
 
@@ -40,7 +32,7 @@ class Readers {
   put(name: string, ttl = 60, count = 1): Uint32Array {
     const asked = question(name);
     const message = buildMessage(addresses(name, ttl, count));
-    const reply = packReply(asked, message, RULES, Math.floor(this.clock.monotonic() / 1000));
+    const reply = packReply(asked, message, PACK_RULES, Math.floor(this.clock.monotonic() / 1000));
     assert.ok(reply !== null);
     this.publisher.put(questionKey(asked), reply);
     return reply;
@@ -105,7 +97,7 @@ test('readers find what was put in, and what they give is counted', () => {
 test('what was given before a reply became hot is not counted again', () => {
   const readers = new Readers(16_384);
   const asked = question('a.org.');
-  const reply = packReply(asked, buildMessage(addresses('a.org.')), RULES, 0);
+  const reply = packReply(asked, buildMessage(addresses('a.org.')), PACK_RULES, 0);
   assert.ok(reply !== null);
   reply[STORED.HITS] = 5;
   readers.publisher.put(questionKey(asked), reply);

@@ -36,6 +36,7 @@ const settings: ResponderSettings = {
   recursionAvailable: true,
   forwards: true,
   forwardAllow: [prefix('127.0.0.0/8')],
+  trusted: [],
   specialZones: null,
 };
 

@@ -12,7 +12,7 @@ import { AF_INET, AF_INET6 } from './linux-constants.ts';
  *  8  sin_zero    8 octets                8  sin6_addr      16 octets
  *                                        24  sin6_scope_id  32, host order
  */
-export const SOCKADDR_IN_BYTES = 16;
+const SOCKADDR_IN_BYTES = 16;
 export const SOCKADDR_IN6_BYTES = 28;
 export const PORT_AT = 2;
 export const IPV4_AT = 4;
