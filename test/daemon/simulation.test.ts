@@ -26,6 +26,7 @@ import {
   task,
 } from '../support/scripted-master.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { testOtherHistories } from '../support/other-histories.ts';
 
 /**
  * Two masters lead by turns and do all that masters do when they fail. Whatever they do, the daemon
@@ -279,15 +280,4 @@ test(`in ${STEPS} steps of masters that fail, every answer is that of the last g
   }
 });
 
-// Not a test that is skipped: without time for it there is nothing that could pass or fail.
-const FUZZ_SECONDS = process.env['FUZZ_SECONDS'];
-if (FUZZ_SECONDS !== undefined) {
-  test('the same for as many other histories as FUZZ_SECONDS allow', async (t) => {
-    const end = performance.now() + 1_000 * Number(FUZZ_SECONDS);
-    const first = Math.floor(Math.random() * 2 ** 31);
-    let runs = 0;
-    while (performance.now() < end) await simulate(first + runs++, STEPS);
-    assert.ok(runs > 0, `FUZZ_SECONDS is a number above 0: ${FUZZ_SECONDS}`);
-    t.diagnostic(`${runs} histories`);
-  });
-}
+testOtherHistories((seed) => simulate(seed, STEPS));

@@ -3,29 +3,17 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { SuiteCleanup } from '../support/cleanup.ts';
-import {
-  ANY_PORT,
-  runProgram,
-  scratchFolder,
-  serve,
-  type ServingCli,
-} from '../support/cli-process.ts';
+import { runProgram, scratchFolder, type ServingCli } from '../support/cli-process.ts';
 import { dig, digText, kdig } from '../support/dig.ts';
-import { OUTSIDE, startResolver, startSmallMaster } from '../support/e2e-master.ts';
+import { OUTSIDE } from '../support/e2e-master.ts';
+import { startSmallDaemon } from '../support/small-daemon.ts';
 import { missingTools } from '../support/tools.ts';
 
 const shared = new SuiteCleanup();
 let daemon: ServingCli;
 
 before(async () => {
-  const master = await startSmallMaster(shared);
-  const upstream = await startResolver(shared);
-  daemon = await serve(shared, {
-    cluster: { masters: [master.text] },
-    ...ANY_PORT,
-    forward: { upstreams: [upstream.text] },
-  });
-  await daemon.ready();
+  daemon = await startSmallDaemon(shared);
 });
 after(() => shared.run());
 

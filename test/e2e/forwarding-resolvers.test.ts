@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { SocketAddress } from '../../src/core/config/config.ts';
 import { SuiteCleanup } from '../support/cleanup.ts';
-import { ANY_PORT, serve, type ServingCli } from '../support/cli-process.ts';
+import { type ServingCli } from '../support/cli-process.ts';
 import { dig, type DigReply } from '../support/dig.ts';
-import { MANY, OUTSIDE, startResolver, startSmallMaster } from '../support/e2e-master.ts';
+import { MANY, OUTSIDE } from '../support/e2e-master.ts';
 import { startKnotResolver, startUnbound } from '../support/recursive-resolver.ts';
+import { startSmallDaemon } from '../support/small-daemon.ts';
 import { missingTools } from '../support/tools.ts';
 
 /** Resolvers that send everything to hoplite, as one for a whole site would. */
@@ -24,14 +25,7 @@ let daemon: ServingCli;
 
 suite('resolvers that forward to hoplite', { skip: missingTools('dig') }, () => {
   before(async () => {
-    const master = await startSmallMaster(shared);
-    const upstream = await startResolver(shared);
-    daemon = await serve(shared, {
-      cluster: { masters: [master.text] },
-      ...ANY_PORT,
-      forward: { upstreams: [upstream.text] },
-    });
-    await daemon.ready();
+    daemon = await startSmallDaemon(shared);
   });
   after(() => shared.run());
 

@@ -16,6 +16,7 @@ import {
   settled,
   timeout,
 } from './resolver-rig.ts';
+import { testOtherHistories } from '../../support/other-histories.ts';
 
 const SEED = 20_261;
 const STEPS = 1_500;
@@ -234,15 +235,4 @@ test(`in ${STEPS} steps of upstreams that fail, replies are within their lifetim
   }
 });
 
-// Not a test that is skipped: without time for it there is nothing that could pass or fail.
-const FUZZ_SECONDS = process.env['FUZZ_SECONDS'];
-if (FUZZ_SECONDS !== undefined) {
-  test('the same for as many other histories as FUZZ_SECONDS allow', async (t) => {
-    const end = performance.now() + 1_000 * Number(FUZZ_SECONDS);
-    const first = Math.floor(Math.random() * 2 ** 31);
-    let runs = 0;
-    while (performance.now() < end) await simulate(first + runs++, STEPS);
-    assert.ok(runs > 0, `FUZZ_SECONDS is a number above 0: ${FUZZ_SECONDS}`);
-    t.diagnostic(`${runs} histories`);
-  });
-}
+testOtherHistories((seed) => simulate(seed, STEPS));

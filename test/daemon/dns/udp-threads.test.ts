@@ -104,6 +104,18 @@ for (const address of ['127.0.0.1', '::1']) {
   });
 }
 
+/** Threads whose handed-over queries wait until the test calls what is held. */
+function openHolding(t: TestContext): ReturnType<typeof open> & { readonly held: (() => void)[] } {
+  const held: (() => void)[] = [];
+  const opened = open(t, {
+    handler: (message, client, respond) => {
+      const copy = Uint8Array.from(message);
+      held.push(() => echo(copy, client, respond));
+    },
+  });
+  return { ...opened, held };
+}
+
 test('a wildcard answers from the address that was asked', { skip }, async (t) => {
   const { listeners } = open(t, { addresses: ['0.0.0.0'] });
   const { port } = listeners[0]!.address;
@@ -195,13 +207,7 @@ test(
   'queries beyond those that may wait get SERVFAIL at once, until some are answered',
   { skip },
   async (t) => {
-    const held: (() => void)[] = [];
-    const { listeners } = open(t, {
-      handler: (message, client, respond) => {
-        const copy = Uint8Array.from(message);
-        held.push(() => echo(copy, client, respond));
-      },
-    });
+    const { held, listeners } = openHolding(t);
     const [listener] = listeners;
     assert.ok(listener);
     const client = await connect(t, listener.address);
@@ -342,13 +348,7 @@ test(
   'close with a deadline waits for the query under way, and no longer than for that',
   { skip },
   async (t) => {
-    const held: (() => void)[] = [];
-    const { listeners } = open(t, {
-      handler: (message, client, respond) => {
-        const copy = Uint8Array.from(message);
-        held.push(() => echo(copy, client, respond));
-      },
-    });
+    const { held, listeners } = openHolding(t);
     const [listener] = listeners;
     assert.ok(listener);
     const client = await connect(t, listener.address);
@@ -365,13 +365,7 @@ test(
 );
 
 test('an answer after close is ignored', { skip }, async (t) => {
-  const held: (() => void)[] = [];
-  const { listeners } = open(t, {
-    handler: (message, client, respond) => {
-      const copy = Uint8Array.from(message);
-      held.push(() => echo(copy, client, respond));
-    },
-  });
+  const { held, listeners } = openHolding(t);
   const client = await connect(t, listeners[0]!.address);
   client.send(query(1, 'f'));
   await until(() => held.length === 1, 'the query');

@@ -1,5 +1,6 @@
 import { assert } from '../../../core/base/assert.ts';
 import type { Libc } from './libc.ts';
+import { MSGHDR } from './linux-constants.ts';
 import { PACKET_INFO_BYTES } from './packet-info.ts';
 import { SOCKADDR_IN6_BYTES } from './socket-address.ts';
 
@@ -29,12 +30,7 @@ const INFO_STRIDE = PACKET_INFO_BYTES;
  */
 export const HEADER_BYTES = 64;
 const HEADER_WORDS = 16;
-const NAME = 0;
-const NAME_LENGTH = 2;
-const IOV = 4;
-const IOV_COUNT = 6;
-const CONTROL = 8;
-const CONTROL_LENGTH = 10;
+const { NAME, NAME_LENGTH, IOV, IOV_COUNT, CONTROL, CONTROL_LENGTH } = MSGHDR;
 const LENGTH = 14;
 
 /* struct iovec (readv(2)): iov_base 64, iov_len 64. */

@@ -43,3 +43,13 @@ export const POLLIN = 1;
 /** `<asm-generic/errno-base.h>`. */
 export const EINTR = 4;
 export const EAGAIN = 11;
+
+/** Fields of `struct msghdr` (sendmsg(2)) on 64-bit systems, in 32-bit words. */
+export const MSGHDR = {
+  NAME: 0,
+  NAME_LENGTH: 2,
+  IOV: 4,
+  IOV_COUNT: 6,
+  CONTROL: 8,
+  CONTROL_LENGTH: 10,
+} as const;

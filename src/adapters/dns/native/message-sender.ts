@@ -3,17 +3,12 @@ import { MESSAGE_BYTES_MAX } from '../../../core/dns/constants.ts';
 import { setPointer } from './batch-memory.ts';
 import type { ReplyRoute } from './handed-over.ts';
 import type { Libc } from './libc.ts';
-import { MSG_DONTWAIT } from './linux-constants.ts';
+import { MSG_DONTWAIT, MSGHDR } from './linux-constants.ts';
 import { PACKET_INFO_BYTES } from './packet-info.ts';
 import { SOCKADDR_IN6_BYTES } from './socket-address.ts';
 
 /* struct msghdr (sendmsg(2)) with its one struct iovec, 64-bit, in 32-bit words. */
-const NAME = 0;
-const NAME_LENGTH = 2;
-const IOV = 4;
-const IOV_COUNT = 6;
-const CONTROL = 8;
-const CONTROL_LENGTH = 10;
+const { NAME, NAME_LENGTH, IOV, IOV_COUNT, CONTROL, CONTROL_LENGTH } = MSGHDR;
 const IOV_BASE = 14;
 const IOV_LENGTH = 16;
 const WORDS = 18;
