@@ -33,9 +33,9 @@ const REJECTIONS_REPORTED_MAX = 5;
 
 /**
  * Nice value of this thread: where a build and the threads that answer want the same CPU, the build
- * waits. It still gets a ninth of it beside a thread that never rests.
+ * waits. It still gets a quarter of it beside a thread that never rests.
  */
-const NICE = 10;
+const NICE = 5;
 
 /** The worker's state: the last snapshot, and the one that is served with its generation. */
 class GenerationWorker {
