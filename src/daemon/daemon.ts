@@ -101,7 +101,7 @@ export class Daemon {
     this.#metrics.readStatusFrom(() => {
       this.#metrics.setDnsTcpConnections(this.#dns.tcpConnections());
       this.#metrics.setDnsListenerCounts(this.#dns.totals.read());
-      this.#metrics.setDnsUdpSockets(this.#dns.totals.udpSockets());
+      this.#metrics.setDnsReceiveBuffer(this.#dns.totals.receiveBufferBytes());
       this.#metrics.setForwardInflight(this.#dns.inflight);
       return this.status();
     });

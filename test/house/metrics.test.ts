@@ -34,7 +34,7 @@ async function fullScrape(): Promise<string> {
     udpDropped: { short: 1 },
     udpSendErrors: { EPERM: 1 },
   });
-  metrics.setDnsUdpSockets({ receiveBufferBytes: 1, queueDrops: 1 });
+  metrics.setDnsReceiveBuffer(1);
   metrics.observePoll('success', 1);
   metrics.observeBuild('parse', 1);
   metrics.countConfigReload('success');

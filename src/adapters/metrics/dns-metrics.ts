@@ -32,14 +32,6 @@ export interface DnsListenerCounts {
   readonly udpSendErrors: CountsByLabel;
 }
 
-/** What the system says about the UDP sockets, all of them together. */
-export interface DnsUdpSockets {
-  /** Of the socket that has the least; null: there is none. */
-  readonly receiveBufferBytes: number | null;
-  /** Datagrams that the system threw away since the start because a buffer was full. */
-  readonly queueDrops: number;
-}
-
 /** Where the counts of DNS answers come from. */
 export interface DnsMetricsSource {
   /** The block of every thread there ever was: with one that is gone, its counts would be too. */
@@ -53,7 +45,8 @@ export interface DnsMetrics {
   /** Shows sums over all listeners; the caller sees to it that none ever falls. */
   setDnsListenerCounts(counts: DnsListenerCounts): void;
   setDnsTcpConnections(count: number): void;
-  setDnsUdpSockets(sockets: DnsUdpSockets): void;
+  /** Of the UDP socket that has the least; null: there is none. */
+  setDnsReceiveBuffer(bytes: number | null): void;
 }
 
 const PROTOCOLS = [
@@ -309,23 +302,16 @@ function createListenerCounters(registry: Registry): (counts: DnsListenerCounts)
   };
 }
 
-function createUdpSocketMetrics(registry: Registry): (sockets: DnsUdpSockets) => void {
+function createReceiveBufferGauge(registry: Registry): (bytes: number | null) => void {
   const receiveBuffer = new Gauge({
     name: 'hoplite_dns_udp_receive_buffer_bytes',
     help: 'Receive buffer that the system gave the DNS sockets over UDP; the smallest of them.',
     registers: [registry],
   });
   receiveBuffer.remove();
-  const queueDrops = new Counter({
-    name: 'hoplite_dns_udp_queue_drops_total',
-    help: 'DNS datagrams that the system threw away since a receive buffer was full.',
-    registers: [registry],
-  });
-  return (sockets) => {
-    if (sockets.receiveBufferBytes === null) receiveBuffer.remove();
-    else receiveBuffer.set(sockets.receiveBufferBytes);
-    queueDrops.reset();
-    queueDrops.inc(sockets.queueDrops);
+  return (bytes) => {
+    if (bytes === null) receiveBuffer.remove();
+    else receiveBuffer.set(bytes);
   };
 }
 
@@ -349,6 +335,6 @@ export function createDnsMetrics(
     readCounters: () => series.update(),
     setDnsListenerCounts: createListenerCounters(registry),
     setDnsTcpConnections: (count) => tcpConnections.set(count),
-    setDnsUdpSockets: createUdpSocketMetrics(registry),
+    setDnsReceiveBuffer: createReceiveBufferGauge(registry),
   };
 }

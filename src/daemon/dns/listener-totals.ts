@@ -1,6 +1,6 @@
 import type { TcpListener } from '../../adapters/dns/tcp-listener.ts';
 import type { UdpListener } from '../../adapters/dns/udp-listener.ts';
-import type { DnsListenerCounts, DnsUdpSockets } from '../../adapters/metrics/dns-metrics.ts';
+import type { DnsListenerCounts } from '../../adapters/metrics/dns-metrics.ts';
 
 type Counts = Record<string, number>;
 type Totals = Readonly<Record<keyof DnsListenerCounts, Counts>>;
@@ -53,13 +53,10 @@ export class ListenerTotals {
     return sums;
   }
 
-  /** What the system says about the UDP sockets. */
-  udpSockets(): DnsUdpSockets {
+  /** Of the UDP socket that has the least; null: there is none. */
+  receiveBufferBytes(): number | null {
     const sizes = [...this.#udp].map(({ receiveBufferBytes }) => receiveBufferBytes);
-    return {
-      receiveBufferBytes: sizes.length === 0 ? null : Math.min(...sizes),
-      queueDrops: this.read().udpDropped['queue'] ?? 0,
-    };
+    return sizes.length === 0 ? null : Math.min(...sizes);
   }
 }
 
