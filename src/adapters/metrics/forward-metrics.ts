@@ -30,16 +30,20 @@ export interface ForwardState {
   readonly cacheBytes: number;
 }
 
-/** What the forwarder reports. */
-export interface ForwardMetrics {
+/** What the forwarder reports as it happens. */
+export interface ForwardEvents {
   observeForward(observation: ForwardObservation): void;
   /** An exchange without a usable answer; `reason` such as `timeout`. */
   countForwardFailure(to: string, reason: string): void;
-  setForwardInflight(count: number): void;
   /** A query that was turned away because too many were under way, at all or for one question. */
   countForwardReject(): void;
   /** A query that got the answer to an equal one, which was under way already. */
   countForwardCoalesced(): void;
+}
+
+/** The same, and how the forwarder stands. */
+export interface ForwardMetrics extends ForwardEvents {
+  setForwardInflight(count: number): void;
   /** From now on each scrape asks `read` for the upstreams and the cache. */
   readForwardFrom(read: () => ForwardState): void;
 }

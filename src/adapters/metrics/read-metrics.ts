@@ -49,8 +49,8 @@ export function registerReadGauge<L extends string>(
     labelNames,
     registers: [registry],
     collect() {
-      // Not reset(): that gives a gauge without labels the value 0.
       this.reset();
+      // After a reset, a gauge without labels has the value 0.
       if (labelNames.length === 0) this.remove();
       for (const [labels, value] of read()) if (value !== null) this.set(labels, value);
     },

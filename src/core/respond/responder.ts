@@ -281,7 +281,7 @@ export class Responder {
     const word = at >>> 2;
     const nowSeconds = Math.floor(nowMs / 1000);
     if (nowSeconds >= words[word + STORED.EXPIRES_AT]!) return FORWARD;
-    words[word + STORED.HITS] = words[word + STORED.HITS]! + 1;
+    replies.countHit(at);
     const prefetchAt = words[word + STORED.PREFETCH_AT]!;
     if (nowSeconds >= prefetchAt) {
       // Of all threads that see it, one asks for it.

@@ -15,7 +15,7 @@ import { createSystemUpstreams } from '../../adapters/dns/resolv-conf.ts';
 import { TCP_LIMITS } from '../../adapters/dns/tcp-limits.ts';
 import { openTcpListener } from '../../adapters/dns/tcp-listener.ts';
 import { openUdpListener } from '../../adapters/dns/udp-listener.ts';
-import type { ForwardMetrics } from '../../adapters/metrics/forward-metrics.ts';
+import type { ForwardEvents } from '../../adapters/metrics/forward-metrics.ts';
 import { ReplyCache } from '../../adapters/reply-cache.ts';
 import type { Config, SocketAddress } from '../../core/config/config.ts';
 import { AnswerTable } from '../../core/dns/answer-table.ts';
@@ -42,7 +42,7 @@ export interface DnsPlaneParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly tallies: DnsTallies;
-  readonly metrics: ForwardMetrics;
+  readonly metrics: ForwardEvents;
   readonly version: string;
   readonly hostname: string;
   /** Where the upstreams of `forward.upstreams: system` stand. */

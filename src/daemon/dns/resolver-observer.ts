@@ -1,4 +1,4 @@
-import type { ForwardMetrics } from '../../adapters/metrics/forward-metrics.ts';
+import type { ForwardEvents } from '../../adapters/metrics/forward-metrics.ts';
 import { COUNT, type Count } from '../../core/respond/counters.ts';
 import type { DnsTallies } from './dns-tallies.ts';
 import type { ForwardRejectLog } from './forward-reject-log.ts';
@@ -17,7 +17,7 @@ const EVENT_COUNTS: Readonly<Partial<Record<ResolverEvent, Count>>> = {
 
 /** Counts what becomes of questions, and logs those that are turned away. */
 export function resolverObserver(to: {
-  readonly metrics: ForwardMetrics;
+  readonly metrics: ForwardEvents;
   readonly tallies: DnsTallies;
   readonly rejectLog: ForwardRejectLog;
 }): (event: ResolverEvent) => void {

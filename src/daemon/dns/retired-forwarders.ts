@@ -1,5 +1,8 @@
-import type { Forwarder } from '../../adapters/dns/forwarder.ts';
+import type { Forwarder as AnyForwarder } from '../../adapters/dns/forwarder.ts';
 import type { Clock } from '../../core/ports.ts';
+
+/** The part of a forwarder that is left of one. */
+type Forwarder = Pick<AnyForwarder, 'inflight' | 'close'>;
 
 /**
  * Forwarders of an earlier configuration: the queries in them end as they began, and no new ones

@@ -8,6 +8,7 @@ import { isLocalClient } from '../../../src/adapters/http/local-client.ts';
 import { QueryWatch } from '../../../src/core/respond/query-watch.ts';
 import { CONFIG, RECORD, TOP, readToEnd, startApi } from './test-api.ts';
 import type { TestApi, TestReply } from './test-api.ts';
+import { skipLacking } from '../../support/tools.ts';
 
 const LOG = '/v1/queries/log?name=web.marathon.mesos';
 
@@ -282,7 +283,7 @@ test('a client from another address than loopback is 403', async (t) => {
     .flatMap((addresses) => addresses ?? [])
     .find(({ internal, family }) => !internal && family === 'IPv4');
   if (own === undefined) {
-    t.skip('this machine has no address but loopback');
+    skipLacking(t, 'an address besides loopback', 'ip address add 192.0.2.1/32 dev eth0');
     return;
   }
   const api = await startApi(t, {}, '0.0.0.0');

@@ -75,6 +75,14 @@ class ScriptedSockets {
   }
 }
 
+/** Sockets for every address of a node, open. */
+async function openWildcard(): Promise<{ sockets: ScriptedSockets; listeners: DnsListeners }> {
+  const sockets = new ScriptedSockets();
+  const listeners = sockets.listeners(at('0.0.0.0'));
+  await listeners.open();
+  return { sockets, listeners };
+}
+
 describe('DNS listeners at the start', () => {
   test('open UDP and TCP on every address', async () => {
     const sockets = new ScriptedSockets();
@@ -174,9 +182,7 @@ describe('DNS listeners on a wildcard', () => {
   });
 
   test('serve as long as one address is left, and not without any', async () => {
-    const sockets = new ScriptedSockets();
-    const listeners = sockets.listeners(at('0.0.0.0'));
-    await listeners.open();
+    const { sockets, listeners } = await openWildcard();
     sockets.node = ['127.0.0.1', '10.0.0.2'];
     sockets.broken = ['udp 10.0.0.2:53'];
     await sockets.rescan();
@@ -201,9 +207,7 @@ describe('DNS listeners on a wildcard', () => {
   });
 
   test('report each look that changed what is served, and only those', async () => {
-    const sockets = new ScriptedSockets();
-    const listeners = sockets.listeners(at('0.0.0.0'));
-    await listeners.open();
+    const { sockets, listeners } = await openWildcard();
     await sockets.rescan();
     assert.equal(sockets.changes, 0);
     sockets.node = ['127.0.0.1', '10.0.0.2'];
@@ -216,9 +220,7 @@ describe('DNS listeners on a wildcard', () => {
   });
 
   test('follow the addresses of the node', async () => {
-    const sockets = new ScriptedSockets();
-    const listeners = sockets.listeners(at('0.0.0.0'));
-    await listeners.open();
+    const { sockets, listeners } = await openWildcard();
     assert.equal(sockets.open.size, 4);
     sockets.node = ['127.0.0.1', '10.0.0.2'];
     await sockets.rescan();
@@ -236,9 +238,7 @@ describe('DNS listeners on a wildcard', () => {
   });
 
   test('serve on if a new address cannot be opened, say so once and try again', async () => {
-    const sockets = new ScriptedSockets();
-    const listeners = sockets.listeners(at('0.0.0.0'));
-    await listeners.open();
+    const { sockets, listeners } = await openWildcard();
     sockets.node = ['127.0.0.1', '10.0.0.1', '10.0.0.2'];
     sockets.broken = ['tcp 10.0.0.2:53'];
     await sockets.rescan();
@@ -257,9 +257,7 @@ describe('DNS listeners on a wildcard', () => {
   });
 
   test('forget a failed address that the node has no more', async () => {
-    const sockets = new ScriptedSockets();
-    const listeners = sockets.listeners(at('0.0.0.0'));
-    await listeners.open();
+    const { sockets, listeners } = await openWildcard();
     sockets.node = ['127.0.0.1', '10.0.0.1', '10.0.0.2'];
     sockets.broken = ['udp 10.0.0.2:53'];
     await sockets.rescan();
@@ -270,9 +268,7 @@ describe('DNS listeners on a wildcard', () => {
   });
 
   test('outlive a look that fails', async () => {
-    const sockets = new ScriptedSockets();
-    const listeners = sockets.listeners(at('0.0.0.0'));
-    await listeners.open();
+    const { sockets, listeners } = await openWildcard();
     const { expand } = sockets;
     sockets.expand = () => {
       throw new Error('EMFILE');
@@ -288,9 +284,7 @@ describe('DNS listeners on a wildcard', () => {
   });
 
   test('leave nothing open if they are closed while an address is being opened', async () => {
-    const sockets = new ScriptedSockets();
-    const listeners = sockets.listeners(at('0.0.0.0'));
-    await listeners.open();
+    const { sockets, listeners } = await openWildcard();
     sockets.node = ['127.0.0.1', '10.0.0.1', '10.0.0.2'];
     let goOn = (): void => undefined;
     sockets.beforeOpen = () => new Promise((resolve) => (goOn = resolve));

@@ -99,7 +99,7 @@ export async function openPlane(
       countForwardFailure: ignore,
       countForwardReject: ignore,
       countForwardCoalesced: ignore,
-    } as unknown as ConstructorParameters<typeof DnsPlane>[1]['metrics'],
+    },
     version: '1.2.3',
     hostname: 'node-7',
     resolvConf: '/nonexistent',

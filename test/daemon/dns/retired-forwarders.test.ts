@@ -5,9 +5,13 @@ import { RetiredForwarders } from '../../../src/daemon/dns/retired-forwarders.ts
 import { ManualClock } from '../../adapters/manual-clock.ts';
 
 /** A forwarder with queries under way; `name` is noted when it is closed. */
-function forwarderOf(name: string, inflight: number, closed: string[]): Forwarder {
+function forwarderOf(
+  name: string,
+  inflight: number,
+  closed: string[],
+): Pick<Forwarder, 'inflight' | 'close'> {
   const close = (): void => void closed.push(name);
-  return { inflight, close } as unknown as Forwarder;
+  return { inflight, close };
 }
 
 test('a retired forwarder is closed when no query in it can be left, each in its time', () => {

@@ -83,6 +83,7 @@ export async function loadLibc(host: NativeHost = THIS_HOST): Promise<Result<Lib
 
 function declare(binding: Koffi, names: readonly string[]): Libc {
   const library = loadFirst(binding, names);
+  // koffi types no functions; that these fit the interface is what DECLARATIONS say.
   const functions = Object.fromEntries(
     Object.entries(DECLARATIONS).map(([name, text]) => [name, library.func(text)]),
   ) as unknown as Pick<Libc, keyof typeof DECLARATIONS>;
