@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { NATIVE_KEYS } from '../../src/core/config/native-keys.ts';
+import { UDP_NICE } from '../../src/daemon/dns/udp-worker-protocol.ts';
 import { projectPath, readProjectFile } from '../support/project.ts';
 
 /** `Key=value` lines of a unit file in order, comments and section names left out. */
@@ -24,9 +25,12 @@ const UNIT_WANTED: Readonly<Record<string, readonly string[]>> = {
   Restart: ['always'],
   StartLimitIntervalSec: ['0'],
   LimitNOFILE: ['65536'],
+  LimitNICE: [String(UDP_NICE)],
   CapabilityBoundingSet: ['CAP_NET_BIND_SERVICE CAP_NET_ADMIN'],
   AmbientCapabilities: ['CAP_NET_BIND_SERVICE CAP_NET_ADMIN'],
   NoNewPrivileges: ['yes'],
+  StateDirectory: ['hoplite'],
+  StateDirectoryMode: ['0700'],
   ProtectSystem: ['strict'],
   ReadWritePaths: ['-/proc/sys/net/ipv4/vs'],
   After: ['network-online.target systemd-modules-load.service'],

@@ -8,8 +8,14 @@ import {
   storedTtlsAt,
 } from '../../src/core/dns/stored-reply.ts';
 import type { PackRules } from '../../src/core/forward/pack-reply.ts';
-import { readMessage, u16 } from './dns-message.ts';
+import { isInZone } from '../../src/core/forward/reply-name.ts';
+import { readMessage, u16, wireName } from './dns-message.ts';
 import type { ReadMessage } from './dns-message.ts';
+
+/** Whether a lower-case wire name is in the zone `mesos.`. */
+export function isMesosName(name: Uint8Array): boolean {
+  return isInZone(name, wireName('mesos.'));
+}
 
 /** As a native file has them without a word about it. */
 export const PACK_RULES: PackRules = {
@@ -19,6 +25,7 @@ export const PACK_RULES: PackRules = {
   prefetch: true,
   blockPrivate: false,
   blockPrivateExcept: [],
+  isOwnName: isMesosName,
 };
 
 /**
@@ -36,7 +43,7 @@ export function messageOfStored(
   const bodyAt = storedBodyAt(stored, 0);
   const header = u16(
     0x1234,
-    FLAG.QR | FLAG.RD | FLAG.RA | stored[STORED.FLAGS]!,
+    FLAG.QR | FLAG.RD | FLAG.RA | (stored[STORED.FLAGS]! & 0xffff),
     1,
     counts >>> 16,
     counts & 0xffff,

@@ -1,12 +1,15 @@
+import type { SecureContext } from 'node:tls';
 import { assert } from '../../core/base/assert.ts';
 import { DaemonError, type ErrorCode } from '../../core/base/daemon-error.ts';
-import type { ForwardConfig, SocketAddress } from '../../core/config/config.ts';
+import type { Upstream } from '../../core/base/upstream.ts';
+import type { ForwardConfig } from '../../core/config/config.ts';
 import { HEADER_BYTES } from '../../core/dns/constants.ts';
 import { questionEnd } from '../../core/dns/message-layout.ts';
 import { lowerOctet } from '../../core/dns/wire.ts';
 import { UpstreamHealth } from '../../core/forward/upstream-health.ts';
 import { orderUpstreams } from '../../core/forward/upstream-order.ts';
 import type { Clock } from '../../core/ports.ts';
+import { TlsUpstreams } from './tls-upstreams.ts';
 import { UpstreamAsker } from './upstream-asker.ts';
 import type { Asking, ForwardExchange } from './upstream-asker.ts';
 import { UpstreamRace } from './upstream-race.ts';
@@ -16,9 +19,10 @@ export type { ForwardExchange };
 
 /**
  * Exchanges under way at once, each with a socket and at most two messages of 64 KiB. Upstreams that
- * have more than this unanswered are broken, and waiting clients help nobody.
+ * have more than this unanswered are broken, and waiting clients help nobody. A tenth more than the
+ * resolver has questions: those that give way to others take a moment to end.
  */
-const EXCHANGES_MAX = 1000;
+const EXCHANGES_MAX = 1100;
 /**
  * Of these, second upstreams and looks may only take what is below this share: when many questions
  * get no answer, they must not keep others from being asked at all.
@@ -39,15 +43,19 @@ export interface ForwarderOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly exchangesMax?: number;
+  /** Certificates that upstreams over TLS are checked against; Node's if not given. */
+  readonly secureContext?: () => SecureContext;
   /** Told of every exchange but those that nobody waits for any more. */
   readonly onExchange?: (exchange: ForwardExchange) => void;
+  /** Told once of an upstream over TLS that cannot prove who it is, with what to do. */
+  readonly onDistrust?: (to: string, advice: string) => void;
   /** Told of every query that is turned away before anybody is asked. */
   readonly onReject?: (reason: ForwardRejectReason) => void;
 }
 
 /** How an upstream is doing, for people. */
 export interface UpstreamState {
-  /** `address:port`. */
+  /** `address:port`, or `tls://address:port`. */
   readonly to: string;
   /** Smoothed round-trip time; null: not measured. */
   readonly rttMs: number | null;
@@ -67,17 +75,19 @@ export interface Forwarder {
    * there is none, the best of truncated, SERVFAIL, REFUSED, NOTIMP and FORMERR. Rejects with
    * `upstream-timeout` if all were silent, else `upstream-failed`: `10.0.0.2:53: timeout; …`. At once
    * with `upstream-busy` if too many exchanges are under way, and with `upstream-failed` if too many
-   * queries for the same question are. Takes `deadlineMs` at most.
+   * queries for the same question are. Takes `deadlineMs` at most, and rejects with `upstream-failed`
+   * when `signal` says that nobody wants the reply.
    */
   ask(
     query: Uint8Array,
-    upstreams: readonly SocketAddress[],
+    upstreams: readonly Upstream[],
     deadlineMs: number,
+    signal?: AbortSignal,
   ): Promise<Uint8Array>;
   /** Queries under way. */
   readonly inflight: number;
   /** Forgets what it knows of all others: they are no longer configured. */
-  keep(upstreams: readonly SocketAddress[]): void;
+  keep(upstreams: readonly Upstream[]): void;
   /** Those that have been asked; `looping` are `to` of those that are disabled. */
   health(looping?: readonly string[]): readonly UpstreamState[];
   /** Ends every exchange; queries under way and later ones reject with `upstream-failed`. */
@@ -92,6 +102,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
 class RacingForwarder implements Forwarder {
   readonly #options: ForwarderOptions;
   readonly #health = new UpstreamHealth();
+  readonly #tlsUpstreams: TlsUpstreams;
   readonly #parts: RaceParts;
   readonly #races = new Set<UpstreamRace>();
   /** Each has one exchange under way; looks outlive their race. */
@@ -104,7 +115,12 @@ class RacingForwarder implements Forwarder {
   constructor(options: ForwarderOptions) {
     this.#options = options;
     const { clock } = options;
-    const asker = new UpstreamAsker({ ...options, health: this.#health });
+    this.#tlsUpstreams = new TlsUpstreams(options);
+    const asker = new UpstreamAsker({
+      ...options,
+      health: this.#health,
+      tlsUpstreams: this.#tlsUpstreams,
+    });
     this.#parts = {
       clock,
       health: this.#health,
@@ -128,8 +144,9 @@ class RacingForwarder implements Forwarder {
     return this.#inflight;
   }
 
-  keep(upstreams: readonly SocketAddress[]): void {
+  keep(upstreams: readonly Upstream[]): void {
     this.#health.keep(upstreams);
+    this.#tlsUpstreams.keep(upstreams);
   }
 
   health(looping: readonly string[] = []): readonly UpstreamState[] {
@@ -149,25 +166,28 @@ class RacingForwarder implements Forwarder {
 
   close(): void {
     this.#closed = true;
-    for (const race of this.#races) race.close();
+    for (const race of this.#races) race.close('the forwarder is closed');
     for (const { cancellation } of this.#askings) cancellation.cancel();
+    this.#tlsUpstreams.close();
   }
 
   ask(
     query: Uint8Array,
-    upstreams: readonly SocketAddress[],
+    upstreams: readonly Upstream[],
     deadlineMs: number,
+    signal?: AbortSignal,
   ): Promise<Uint8Array> {
     // Outside the promise, so that nobody takes a broken invariant for a failed exchange.
     assert(query.length > HEADER_BYTES && questionEnd(query) > 0, 'a forwarded query is readable');
     // Not `slice`: on a Buffer that is a view.
-    return this.#ask(new Uint8Array(query), upstreams, deadlineMs);
+    return this.#ask(new Uint8Array(query), upstreams, deadlineMs, signal);
   }
 
   async #ask(
     query: Uint8Array,
-    upstreams: readonly SocketAddress[],
+    upstreams: readonly Upstream[],
     deadlineMs: number,
+    signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
     if (this.#closed) throw new DaemonError('upstream-failed', 'the forwarder is closed');
     const question = questionKey(query);
@@ -192,6 +212,7 @@ class RacingForwarder implements Forwarder {
     this.#inflight++;
     this.#byQuestion.set(question, same + 1);
     this.#races.add(race);
+    signal?.addEventListener('abort', () => race.close('nobody wants the reply'), { once: true });
     try {
       return await race.run(deadlineMs);
     } finally {

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
-import { formatSocketAddress } from '../../core/base/host-port.ts';
-import type { SocketAddress } from '../../core/config/config.ts';
+import { formatUpstream, isTlsUpstream } from '../../core/base/upstream.ts';
+import type { Upstream } from '../../core/base/upstream.ts';
 import { NAME_BYTES_MAX, RCODE_MASK } from '../../core/dns/constants.ts';
 import type { UpstreamHealth } from '../../core/forward/upstream-health.ts';
 import { hasOpt, mixCase, withQuestionOf, withoutOpt } from '../../core/forward/upstream-query.ts';
@@ -8,14 +8,15 @@ import { judgeReply } from '../../core/forward/upstream-verdict.ts';
 import type { UpstreamVerdict } from '../../core/forward/upstream-verdict.ts';
 import type { Clock } from '../../core/ports.ts';
 import { askOverTcp } from './tcp-exchange.ts';
+import type { TlsUpstreams } from './tls-upstreams.ts';
 import { askOverUdp, isTruncated } from './udp-exchange.ts';
 import { Cancellation } from './upstream-exchange.ts';
-import type { ExchangeFailure, ExchangeOutcome } from './upstream-exchange.ts';
+import type { ExchangeContext, ExchangeFailure, ExchangeOutcome } from './upstream-exchange.ts';
 
-/** One exchange with one upstream, for the metrics. `to` is `address:port`. */
+/** One exchange with one upstream, for the metrics. `to` is that of `formatUpstream`. */
 export interface ForwardExchange {
   readonly to: string;
-  readonly protocol: 'udp' | 'tcp';
+  readonly protocol: 'udp' | 'tcp' | 'tls';
   readonly durationMs: number;
   readonly result:
     | { readonly kind: 'reply'; readonly rcode: number }
@@ -30,7 +31,7 @@ export type UpstreamWord =
 /** One question on its way to one upstream. */
 export class Asking {
   readonly cancellation: Cancellation = new Cancellation();
-  /** Time to the first reply over UDP; null: there was none. */
+  /** Time to the first reply over UDP, or over TLS; null: there was none. */
   rttMs: number | null = null;
   /** The upstream has said something, be it nonsense. */
   heard = false;
@@ -41,6 +42,7 @@ export interface AskerOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly health: UpstreamHealth;
+  readonly tlsUpstreams: TlsUpstreams;
   /** Told of each exchange that came to its end. */
   readonly onExchange?: (exchange: ForwardExchange) => void;
 }
@@ -50,7 +52,7 @@ const RANDOM_BYTES = 2 + Math.ceil(NAME_BYTES_MAX / 8);
 
 /**
  * Asks one upstream: over UDP, over TCP where that is needed, and without OPT if it stumbles over
- * that. At most one socket is open at a time.
+ * that. At most one socket is open at a time. One with `tls` is asked over TLS and never otherwise.
  */
 export class UpstreamAsker {
   readonly #options: AskerOptions;
@@ -60,24 +62,25 @@ export class UpstreamAsker {
   }
 
   /** Never rejects. The reply has id and question of `query`, which has one question and an OPT. */
-  async ask(query: Uint8Array, upstream: SocketAddress, asking: Asking): Promise<UpstreamWord> {
+  async ask(query: Uint8Array, upstream: Upstream, asking: Asking): Promise<UpstreamWord> {
     const { clock, health } = this.#options;
     const knowsOpt = !health.hasQuirk(upstream, 'opt', clock.monotonic());
     const sent = knowsOpt ? query : withoutOpt(query);
-    const word = wordOf(query, await this.#overUdp(sent, upstream, asking));
+    const word = wordOf(query, await this.#send(sent, upstream, asking));
     if (word.kind === 'failure' || !word.verdict.doubtsOpt || !hasOpt(sent)) return word;
-    const again = wordOf(query, await this.#overUdp(withoutOpt(query), upstream, asking));
+    const again = wordOf(query, await this.#send(withoutOpt(query), upstream, asking));
     if (again.kind === 'failure' || again.verdict.doubtsOpt) return word;
     health.remember(upstream, 'opt', clock.monotonic());
     return again;
   }
 
+  #send(query: Uint8Array, upstream: Upstream, asking: Asking): Promise<ExchangeOutcome> {
+    if (!isTlsUpstream(upstream)) return this.#overUdp(query, upstream, asking);
+    return this.#exchange(query, upstream, 'tls', 'any', asking);
+  }
+
   /** Over UDP first. TC means that there is more, strays that someone forges: TCP helps with both. */
-  async #overUdp(
-    query: Uint8Array,
-    upstream: SocketAddress,
-    asking: Asking,
-  ): Promise<ExchangeOutcome> {
+  async #overUdp(query: Uint8Array, upstream: Upstream, asking: Asking): Promise<ExchangeOutcome> {
     const { clock, health } = this.#options;
     const keepsCase = !health.hasQuirk(upstream, 'case', clock.monotonic());
     const nameCase = keepsCase ? 'exact' : 'any';
@@ -98,8 +101,8 @@ export class UpstreamAsker {
 
   async #exchange(
     query: Uint8Array,
-    upstream: SocketAddress,
-    protocol: 'udp' | 'tcp',
+    upstream: Upstream,
+    protocol: ForwardExchange['protocol'],
     nameCase: 'any' | 'exact',
     asking: Asking,
   ): Promise<ExchangeOutcome> {
@@ -110,15 +113,15 @@ export class UpstreamAsker {
     const random = randomFillSync(new Uint8Array(RANDOM_BYTES));
     sent.set(random.subarray(0, 2), 0);
     if (nameCase === 'exact') mixCase(sent, random.subarray(2));
-    const exchange = protocol === 'udp' ? askOverUdp : askOverTcp;
-    const outcome = await exchange(sent, upstream, { timeoutMs, clock, nameCase, cancellation });
+    const context = { timeoutMs, clock, nameCase, cancellation };
+    const outcome = await this.#start(sent, upstream, protocol, context);
     const durationMs = clock.monotonic() - startedAt;
-    if (outcome.kind === 'reply' && protocol === 'udp') asking.rttMs ??= durationMs;
+    if (outcome.kind === 'reply' && protocol !== 'tcp') asking.rttMs ??= durationMs;
     const isFailure = outcome.kind === 'failure';
     if (isFailure && outcome.failure === 'cancelled') return outcome;
     if (!isFailure || outcome.failure !== 'timeout') asking.heard = true;
     onExchange?.({
-      to: formatSocketAddress(upstream),
+      to: formatUpstream(upstream),
       protocol,
       durationMs,
       result: isFailure
@@ -126,6 +129,19 @@ export class UpstreamAsker {
         : { kind: 'reply', rcode: outcome.reply[3]! & RCODE_MASK },
     });
     return outcome;
+  }
+
+  #start(
+    query: Uint8Array,
+    upstream: Upstream,
+    protocol: ForwardExchange['protocol'],
+    context: ExchangeContext,
+  ): Promise<ExchangeOutcome> {
+    // By the upstream, not by the protocol: no way leads from here to clear text.
+    if (isTlsUpstream(upstream)) return this.#options.tlsUpstreams.ask(query, upstream, context);
+    return protocol === 'udp'
+      ? askOverUdp(query, upstream, context)
+      : askOverTcp(query, upstream, context);
   }
 }
 

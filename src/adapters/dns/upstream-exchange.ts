@@ -6,6 +6,8 @@ export type ExchangeFailure =
   | 'timeout'
   /** ICMP says that nobody listens, the connection was refused, or there is no route. */
   | 'unreachable'
+  /** Over TLS: it cannot prove who it is, so it has been told nothing. */
+  | 'untrusted'
   /** The connection ended before the reply was complete. */
   | 'disconnected'
   /** The reply to our question cannot be decoded. */
@@ -17,7 +19,7 @@ export type ExchangeFailure =
   /** Nobody wants the answer any more. */
   | 'cancelled';
 
-/** What one exchange with one upstream brought; `detail` is a system code or ''. */
+/** What one exchange with one upstream brought; `detail` is a system code, what to do, or ''. */
 export type ExchangeOutcome =
   | { readonly kind: 'reply'; readonly reply: Uint8Array }
   | { readonly kind: 'failure'; readonly failure: ExchangeFailure; readonly detail: string };

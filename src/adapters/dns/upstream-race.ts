@@ -1,6 +1,6 @@
 import { DaemonError } from '../../core/base/daemon-error.ts';
-import { formatSocketAddress } from '../../core/base/host-port.ts';
-import type { SocketAddress } from '../../core/config/config.ts';
+import { formatUpstream } from '../../core/base/upstream.ts';
+import type { Upstream } from '../../core/base/upstream.ts';
 import { SILENCE_MS } from '../../core/forward/upstream-health.ts';
 import type { UpstreamHealth } from '../../core/forward/upstream-health.ts';
 import type { AskOrder } from '../../core/forward/upstream-order.ts';
@@ -17,11 +17,11 @@ export interface RaceParts {
   /** So many exchanges are under way that only what is needed may be added. */
   isFull(): boolean;
   /** Asks one upstream; never rejects. */
-  ask(query: Uint8Array, upstream: SocketAddress, asking: Asking): Promise<UpstreamWord>;
+  ask(query: Uint8Array, upstream: Upstream, asking: Asking): Promise<UpstreamWord>;
 }
 
 interface Runner {
-  readonly upstream: SocketAddress;
+  readonly upstream: Upstream;
   /** One that counts as dead is not waited for while there is a reply of another. */
   readonly isAlive: boolean;
   readonly isLook: boolean;
@@ -38,9 +38,9 @@ export class UpstreamRace {
   readonly #query: Uint8Array;
   readonly #order: AskOrder;
   readonly #running = new Set<Runner>();
-  readonly #failures: { readonly upstream: SocketAddress; readonly reason: string }[] = [];
+  readonly #failures: { readonly upstream: Upstream; readonly reason: string }[] = [];
   /** Gave replies that may be the fault of the name. */
-  readonly #excused: { readonly upstream: SocketAddress; readonly fault: string }[] = [];
+  readonly #excused: { readonly upstream: Upstream; readonly fault: string }[] = [];
   #best: { readonly reply: Uint8Array; readonly worth: number } | null = null;
   #next = 0;
   #state: 'running' | 'ending' | 'answered' | 'failed' = 'running';
@@ -74,9 +74,9 @@ export class UpstreamRace {
     });
   }
 
-  /** The forwarder is closed, which ends all exchanges. */
-  close(): void {
-    this.#fail(new DaemonError('upstream-failed', 'the forwarder is closed'));
+  /** Ends all exchanges: the forwarder is closed, or nobody wants the reply; `why` says which. */
+  close(why: string): void {
+    this.#fail(new DaemonError('upstream-failed', why));
   }
 
   #startNext(): void {
@@ -99,7 +99,7 @@ export class UpstreamRace {
     else this.#startNext();
   }
 
-  #start(upstream: SocketAddress, isLook: boolean, isAlive: boolean): void {
+  #start(upstream: Upstream, isLook: boolean, isAlive: boolean): void {
     const asking = new Asking();
     const startedAt = this.#parts.clock.monotonic();
     const runner = { upstream, isAlive, isLook, asking, startedAt };
@@ -159,7 +159,7 @@ export class UpstreamRace {
   }
 
   /** Takes down a word that is no answer. */
-  #keep(upstream: SocketAddress, word: UpstreamWord): void {
+  #keep(upstream: Upstream, word: UpstreamWord): void {
     if (word.kind === 'failure') {
       const detail = word.detail === '' ? '' : ` (${word.detail})`;
       // Cancelled before the end of the race: the time was up.
@@ -236,12 +236,12 @@ export class UpstreamRace {
 }
 
 function failureOf(
-  failures: readonly { readonly upstream: SocketAddress; readonly reason: string }[],
+  failures: readonly { readonly upstream: Upstream; readonly reason: string }[],
 ): DaemonError {
   const isSilence = failures.every(({ reason }) => reason === 'timeout');
   const named = failures
     .slice(0, NAMED_MAX)
-    .map(({ upstream, reason }) => `${formatSocketAddress(upstream)}: ${reason}`);
+    .map(({ upstream, reason }) => `${formatUpstream(upstream)}: ${reason}`);
   const more = failures.length - named.length;
   if (more > 0) named.push(`${more} more`);
   return new DaemonError(isSilence ? 'upstream-timeout' : 'upstream-failed', named.join('; '));

@@ -7,7 +7,9 @@
  * where the TTL of each record stands, 16 bits each in host order, counted from the start of the
  *   body, in the order of the records; padded to a word
  * body: the sections behind the question as they go into a message, without OPT. Compression
- *   pointers fit a message whose question has this qname.
+ *   pointers fit a message whose question has this qname; padded to a word
+ * with LEADS_HOME: 2 words, see OWN_NAME, and the name of ours that the aliases lead to, in lower-case
+ *   wire form, padded to a word
  * ```
  * Words are 32 bits in host order, times are seconds of the system's monotonic clock. Record `i`
  * ends where record `i + 1` starts: 6 octets and RDLENGTH behind its TTL.
@@ -24,7 +26,7 @@ export const STORED = {
   EXPIRES_AT: 4,
   /** From then on a reader asks for the reply to be renewed; NEVER for none. */
   PREFETCH_AT: 5,
-  /** Low 16 bits of the header: AD, TC (the upstream had no more) and the response code. */
+  /** Low 16 bits of the header: AD, TC (the upstream had no more) and the response code; LEADS_HOME. */
   FLAGS: 6,
   /** Records of answer << 16 | authority. */
   ANSWER_AUTHORITY: 7,
@@ -37,6 +39,16 @@ export const STORED = {
 } as const;
 
 export const STORED_WORDS = 12;
+
+/**
+ * Bit of STORED.FLAGS: the body is nothing but aliases, and they lead to a name of ours. What there is
+ * of it is in the answer table, and changes while the reply is kept (RFC 1034 §3.6.2).
+ */
+export const LEADS_HOME = 0x1_0000;
+
+/** Words before the name of ours; LENGTH_POINTER: its octets, its place in the message << 16. */
+export const OWN_NAME = { HASH: 0, LENGTH_POINTER: 1 } as const;
+export const OWN_NAME_WORDS = 2;
 
 /** A time that does not come. */
 export const NEVER = 0xffff_ffff;
@@ -89,6 +101,11 @@ export function storedTtlsAt(words: Uint32Array, at: number): number {
 /** Offset of the body. */
 export function storedBodyAt(words: Uint32Array, at: number): number {
   return storedTtlsAt(words, at) + wholeWords(2 * storedRecordCount(words, at));
+}
+
+/** Word index of what is said of the name of ours, where the reply has LEADS_HOME; add OWN_NAME. */
+export function storedOwnNameAt(words: Uint32Array, at: number): number {
+  return (storedBodyAt(words, at) + wholeWords(words[(at >>> 2) + STORED.BODY_BYTES]!)) >>> 2;
 }
 
 /** `bytes` rounded up to whole words. */

@@ -1,6 +1,6 @@
 import { TYPE } from '../dns/constants.ts';
 import { SECTION } from '../dns/message-layout.ts';
-import { expandName } from '../dns/wire.ts';
+import { expandName, lowerOctet } from '../dns/wire.ts';
 import { type ReplyName, isInZone, isSameName, replyName } from './reply-name.ts';
 import { isSignature, type ReplyRecord, type UpstreamReply } from './reply-records.ts';
 import type { ForwardQuestion } from './resolution.ts';
@@ -19,16 +19,22 @@ export interface AnswerChain {
   readonly last: ReplyName;
   /** There are records of the type that was asked for. */
   readonly isAnswered: boolean;
+  /** `last` as far as it is a name of ours, in lower-case wire form: upstreams have no say in it. */
+  readonly ownName: Uint8Array | null;
 }
 
+/** Whether a lower-case wire name is in one of our zones. */
+export type IsOwnName = (name: Uint8Array) => boolean;
+
 /**
- * Follows the chain from the question's name along CNAME; DNAME records come with the CNAMEs that
- * were made from them. Everything else in the section is left behind (RFC 2181 §5.4.1), and so are
+ * Follows the chain from the question's name along CNAME, to the first name of ours at most; DNAME
+ * records come with the CNAMEs that were made from them. Everything else in the section is left behind (RFC 2181 §5.4.1), and so are
  * signatures that were not asked for. null if an alias cannot be read or there are more than 16.
  */
 export function followAliases(
   question: ForwardQuestion,
   { message, records }: UpstreamReply,
+  isOwnName: IsOwnName,
 ): AnswerChain | null {
   const { qtype, dnssecOk } = question;
   const answer = records.filter(({ section }) => section === SECTION.ANSWER);
@@ -38,10 +44,11 @@ export function followAliases(
   // One DNAME may stand above several of the names.
   const chain = new Set<ReplyRecord>();
   const names = [replyName(question.qname)];
-  const end = (isAnswered: boolean): AnswerChain => ({
+  const end = (isAnswered: boolean, ownName: Uint8Array | null = null): AnswerChain => ({
     records: [...chain],
     last: names.at(-1)!,
     isAnswered,
+    ownName,
   });
   for (;;) {
     const name = names.at(-1)!;
@@ -66,6 +73,8 @@ export function followAliases(
     // A loop leads nowhere, but each of its aliases is true.
     if (names.some((earlier) => isSameName(earlier, next))) return end(false);
     names.push(next);
+    const lower = target.map(lowerOctet);
+    if (isOwnName(lower)) return end(false, lower);
   }
 }
 

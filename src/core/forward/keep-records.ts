@@ -1,7 +1,7 @@
 import { RCODE, TYPE } from '../dns/constants.ts';
 import { SECTION } from '../dns/message-layout.ts';
 import { expandName } from '../dns/wire.ts';
-import { followAliases } from './answer-chain.ts';
+import { type AnswerChain, followAliases, type IsOwnName } from './answer-chain.ts';
 import { hasPrivateAddress } from './private-answers.ts';
 import { isInZone, type ReplyName, replyName, ReplyNameSet } from './reply-name.ts';
 import { isSignature, type ReplyRecord, type UpstreamReply } from './reply-records.ts';
@@ -22,12 +22,16 @@ const TARGET_OFFSETS: ReadonlyMap<number, number> = new Map([
 
 /** What of a reply concerns the question. */
 export interface KeptRecords {
+  /** Of the last name of the chain (RFC 6604 §2.1), as far as the upstream can know it. */
+  readonly rcode: number;
   readonly answer: readonly ReplyRecord[];
   readonly authority: readonly ReplyRecord[];
   readonly additional: readonly ReplyRecord[];
-  /** There is what was asked for, be it hidden. Otherwise the reply denies it. */
+  /** There is what was asked for, be it hidden or with us. Otherwise the reply denies it. */
   readonly isAnswered: boolean;
-  /** Records of the answer with private addresses that nobody may see. */
+  /** The name of ours that the answer, all of it aliases, leads to; null: it leads to none. */
+  readonly ownName: Uint8Array | null;
+  /** Records of the answer with private addresses, or aliases of ours, that nobody may see. */
   readonly hidden: readonly ReplyRecord[];
   /** Nothing of what was asked for is left: the other sections are empty, too. */
   readonly isAllHidden: boolean;
@@ -35,26 +39,30 @@ export interface KeptRecords {
 
 /**
  * Leaves behind what the question did not ask for: records off its chain of aliases, authority of
- * other zones, addresses of names that nothing kept points to. `hidesPrivate` also takes private
- * addresses out. null if the reply cannot be used: an alias in it cannot be read, there are too many
+ * other zones, addresses of names that nothing kept points to, everything about names of ours.
+ * `hidesPrivate` also takes private addresses out, and aliases of ours. null if the reply cannot be used: an alias in it cannot be read, there are too many
  * of them, or it answers another question.
  */
 export function keepRecords(
   question: ForwardQuestion,
   reply: UpstreamReply,
   hidesPrivate: boolean,
+  isOwnName: IsOwnName,
 ): KeptRecords | null {
-  const chain = followAliases(question, reply);
+  const chain = followAliases(question, reply, isOwnName);
   if (chain === null || (chain.records.length === 0 && isForeign(reply))) return null;
+  if (chain.ownName !== null) return aliasesOfOurs(chain, hidesPrivate);
   const isHidden = (record: ReplyRecord): boolean =>
     hidesPrivate && hasPrivateAddress(reply.message, record);
   const hidden = hidesPrivate ? chain.records.filter(isHidden) : [];
   const answer = hidden.length === 0 ? chain.records : chain.records.filter((r) => !isHidden(r));
-  const { isAnswered } = chain;
+  const { rcode } = reply;
+  const { isAnswered, ownName } = chain;
+  const common = { rcode, isAnswered, ownName, hidden };
   const isWhatWasAsked = (record: ReplyRecord): boolean =>
     record.type === question.qtype || (question.qtype === TYPE.ANY && !isSignature(record));
   if (hidden.length > 0 && !answer.some(isWhatWasAsked)) {
-    return { answer: [], authority: [], additional: [], isAnswered, hidden, isAllHidden: true };
+    return { ...common, answer: [], authority: [], additional: [], isAllHidden: true };
   }
   const authority = reply.records.filter(
     (record) =>
@@ -70,7 +78,24 @@ export function keepRecords(
     targets.has(record.owner) &&
     !isHidden(record);
   const additional = targets.isEmpty ? [] : reply.records.filter(isKeptAddress);
-  return { answer, authority, additional, isAnswered, hidden, isAllHidden: false };
+  return { ...common, answer, authority, additional, isAllHidden: false };
+}
+
+/**
+ * Aliases alone: whatever the upstream has of a name of ours, be it NXDOMAIN or a failure, is not
+ * about us. Where private addresses are hidden, names of ours are so, too: they are what is inside.
+ */
+function aliasesOfOurs({ records, ownName }: AnswerChain, isHidden: boolean): KeptRecords {
+  return {
+    rcode: RCODE.NOERROR,
+    isAnswered: true,
+    answer: isHidden ? [] : records,
+    authority: [],
+    additional: [],
+    ownName: isHidden ? null : ownName,
+    hidden: isHidden ? records : [],
+    isAllHidden: isHidden,
+  };
 }
 
 /** An answer without one record about the name that was asked for. */

@@ -1,10 +1,20 @@
 import { assert } from '../base/assert.ts';
 import type { ForwardConfig } from '../config/config.ts';
-import { FLAG, RCODE, RCODE_MASK, TYPE } from '../dns/constants.ts';
-import { SECTION } from '../dns/message-layout.ts';
+import { FLAG, HEADER_BYTES, RCODE, RCODE_MASK, TYPE } from '../dns/constants.ts';
+import { FIELD, SECTION } from '../dns/message-layout.ts';
 import { hashWireName, parseWireName } from '../dns/name.ts';
-import { keyFlags, STORED, STORED_WORDS, storedKey, wholeWords } from '../dns/stored-reply.ts';
+import {
+  keyFlags,
+  LEADS_HOME,
+  OWN_NAME,
+  OWN_NAME_WORDS,
+  STORED,
+  STORED_WORDS,
+  storedKey,
+  wholeWords,
+} from '../dns/stored-reply.ts';
 import { readU32 } from '../dns/wire.ts';
+import type { IsOwnName } from './answer-chain.ts';
 import { BodyWriter } from './body-writer.ts';
 import { keepRecords, type KeptRecords } from './keep-records.ts';
 import { isGuarded } from './private-answers.ts';
@@ -19,16 +29,21 @@ export interface PackRules extends TtlRules {
   readonly blockPrivate: boolean;
   /** Zones whose names may have them nevertheless, lower-case wire form. */
   readonly blockPrivateExcept: readonly Uint8Array[];
+  readonly isOwnName: IsOwnName;
 }
 
 /** Why records are missing: the operator wants it so (RFC 8914 §4.18). */
 const EDE_FILTERED = 17;
+/** Type and class behind the name of the question. */
+const QUESTION_FIELDS_BYTES = 4;
+/** A compression pointer has 14 bits (RFC 1035 §4.1.4). */
+const POINTER_MAX = 0x3fff;
 
 /** One for all replies of a thread: packing is one step. */
 const WRITER = new BodyWriter();
 
 /** The rules of a configuration. */
-export function packRules({ cache, ...config }: ForwardConfig): PackRules {
+export function packRules({ cache, ...config }: ForwardConfig, isOwnName: IsOwnName): PackRules {
   return {
     ttlSecondsMin: cache.ttlSecondsMin,
     ttlSecondsMax: cache.ttlSecondsMax,
@@ -36,6 +51,7 @@ export function packRules({ cache, ...config }: ForwardConfig): PackRules {
     prefetch: cache.prefetch,
     blockPrivate: config.blockPrivate,
     blockPrivateExcept: config.blockPrivateExcept.flatMap((zone) => parseWireName(zone) ?? []),
+    isOwnName,
   };
 }
 
@@ -43,7 +59,8 @@ export function packRules({ cache, ...config }: ForwardConfig): PackRules {
  * An upstream's reply as it is given to clients, with the layout of `STORED`: only what answers the
  * question, OPT taken out, TTLs within bounds. NOERROR and NXDOMAIN live as long as their least TTL
  * says, denials without SOA, replies with TC and other response codes not at all: those are for the
- * clients that wait. `reply` passed `checkUpstreamReply`; null if it is of no use nevertheless, see
+ * clients that wait. Where aliases lead to a name of ours, nothing but them is kept, with LEADS_HOME,
+ * and as long as they live. `reply` passed `checkUpstreamReply`; null if it is of no use nevertheless, see
  * `keepRecords`, or has data that its type cannot have. `nowSeconds` is monotonic.
  */
 export function packReply(
@@ -56,10 +73,11 @@ export function packReply(
   const upstream = readReply(reply);
   if (upstream === null) return null;
   const hidesPrivate = rules.blockPrivate && isGuarded(question.qname, rules.blockPrivateExcept);
-  const kept = keepRecords(question, upstream, hidesPrivate);
+  const kept = keepRecords(question, upstream, hidesPrivate, rules.isOwnName);
   if (kept === null) return null;
   const body = writeBody(question, upstream, kept, rules);
-  return body === null ? null : assemble(question, upstream, kept, body, rules, nowSeconds);
+  if (body === null || body.ownNameAt > POINTER_MAX) return null;
+  return assemble(question, upstream, kept, body, rules, nowSeconds);
 }
 
 interface Body {
@@ -68,6 +86,8 @@ interface Body {
   /** Records of the answer or the authority section are missing. */
   readonly truncated: boolean;
   readonly lifetime: number;
+  /** Where `ownName` stands in the message, 0 without one; Infinity if it was not written. */
+  readonly ownNameAt: number;
 }
 
 /** Writes the sections with WRITER; null if a record cannot be read. */
@@ -77,7 +97,8 @@ function writeBody(
   kept: KeptRecords,
   rules: TtlRules,
 ): Body | null {
-  const { rcode, message } = upstream;
+  const { message } = upstream;
+  const { rcode } = kept;
   const denies = !kept.isAnswered || rcode === RCODE.NXDOMAIN;
   const counts: [number, number, number] = [0, 0, 0];
   let { truncated } = upstream;
@@ -112,7 +133,16 @@ function writeBody(
     previous = record;
   }
   const isKept = (rcode === RCODE.NOERROR || rcode === RCODE.NXDOMAIN) && !truncated && isDated;
-  return { counts, truncated, lifetime: isKept ? lifetime : 0 };
+  const ownNameAt = kept.ownName === null ? 0 : targetOffset(qname, kept.answer);
+  return { counts, truncated, lifetime: isKept ? lifetime : 0, ownNameAt };
+}
+
+/** Where the target of the last alias stands in the message that was written. */
+function targetOffset(qname: Uint8Array, answer: readonly ReplyRecord[]): number {
+  const ttlAt = WRITER.ttls[answer.findLastIndex(({ type }) => type === TYPE.CNAME)];
+  if (ttlAt === undefined) return Infinity;
+  const body = HEADER_BYTES + qname.length + QUESTION_FIELDS_BYTES;
+  return body + ttlAt + FIELD.RDATA - FIELD.TTL;
 }
 
 function* inOrder(kept: KeptRecords): Generator<ReplyRecord> {
@@ -135,7 +165,7 @@ function assemble(
   question: ForwardQuestion,
   upstream: UpstreamReply,
   kept: KeptRecords,
-  { counts, truncated, lifetime }: Body,
+  { counts, truncated, lifetime, ownNameAt }: Body,
   rules: TtlRules,
   nowSeconds: number,
 ): Uint32Array {
@@ -144,14 +174,17 @@ function assemble(
   const nameAt = 4 * STORED_WORDS;
   const ttlsAt = nameAt + wholeWords(qname.length);
   const bodyAt = ttlsAt + wholeWords(ttls.byteLength);
-  const words = new Uint32Array((bodyAt + wholeWords(body.length)) / 4);
+  const { ownName } = kept;
+  const own = (bodyAt + wholeWords(body.length)) / 4;
+  const ownWords = ownName === null ? 0 : OWN_NAME_WORDS + wholeWords(ownName.length) / 4;
+  const words = new Uint32Array(own + ownWords);
   const bytes = new Uint8Array(words.buffer);
   bytes.set(qname, nameAt);
   new Uint16Array(words.buffer, ttlsAt, ttls.length).set(ttls);
   bytes.set(body, bodyAt);
   const flags = keyFlags(question.dnssecOk, question.checkingDisabled, question.recursionDesired);
   // A record that is missing was not found to be authentic.
-  const isAuthentic = upstream.authenticData && kept.hidden.length === 0;
+  const isAuthentic = upstream.authenticData && kept.hidden.length === 0 && ownName === null;
   words[STORED.BYTES] = bytes.length;
   words[STORED.HASH] = hashWireName(qname, 0, qname.length);
   words[STORED.KEY] = storedKey(qname.length, flags, qtype);
@@ -159,12 +192,26 @@ function assemble(
   words[STORED.EXPIRES_AT] = nowSeconds + lifetime;
   words[STORED.PREFETCH_AT] = prefetchTime(nowSeconds, lifetime, rules);
   words[STORED.FLAGS] =
-    (isAuthentic ? FLAG.AD : 0) | (truncated ? FLAG.TC : 0) | shownRcode(upstream.rcode);
+    (isAuthentic ? FLAG.AD : 0) |
+    (truncated ? FLAG.TC : 0) |
+    (ownName === null ? 0 : LEADS_HOME) |
+    shownRcode(kept.rcode);
   words[STORED.ANSWER_AUTHORITY] = (counts[SECTION.ANSWER] << 16) | counts[SECTION.AUTHORITY];
   words[STORED.ADDITIONAL] = counts[SECTION.ADDITIONAL];
   words[STORED.BODY_BYTES] = body.length;
-  words[STORED.EDE] = kept.hidden.length === 0 ? upstream.ede : EDE_FILTERED;
+  words[STORED.EDE] = extendedError(upstream, kept);
+  if (ownName !== null) {
+    words[own + OWN_NAME.HASH] = hashWireName(ownName, 0, ownName.length);
+    words[own + OWN_NAME.LENGTH_POINTER] = ownName.length | (ownNameAt << 16);
+    bytes.set(ownName, 4 * (own + OWN_NAME_WORDS));
+  }
   return words;
+}
+
+/** What the upstream has to say about a name of ours is nobody's business. */
+function extendedError({ ede }: UpstreamReply, { hidden, ownName }: KeptRecords): number {
+  if (hidden.length > 0) return EDE_FILTERED;
+  return ownName === null ? ede : 0;
 }
 
 /** Extended codes are about the exchange with the upstream, which the client has no part in. */

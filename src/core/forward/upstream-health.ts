@@ -1,5 +1,5 @@
-import { formatSocketAddress } from '../base/host-port.ts';
-import type { SocketAddress } from '../config/config.ts';
+import { formatUpstream } from '../base/upstream.ts';
+import type { Upstream } from '../base/upstream.ts';
 
 /**
  * Silence after which somebody else is asked. Resolvers answer most questions within some tens of
@@ -36,7 +36,7 @@ export type UpstreamQuirk = 'case' | 'opt';
 
 /** How an upstream is doing; times are monotonic milliseconds. */
 export interface UpstreamCondition {
-  /** `address:port`. */
+  /** `address:port`, or `tls://address:port`. */
   readonly to: string;
   /** Smoothed; null: not measured. */
   readonly rttMs: number | null;
@@ -76,14 +76,14 @@ class Entry {
 
 /**
  * What we know of upstreams by asking them. `now` is monotonic milliseconds everywhere. Upstreams
- * are known by address and port.
+ * are known by `formatUpstream`.
  */
 export class UpstreamHealth {
   readonly #entries = new Map<string, Entry>();
   #turns = 0;
 
   /** It gave an answer; `rttMs` is null if the time says nothing. */
-  answered(upstream: SocketAddress, rttMs: number | null, now: number): void {
+  answered(upstream: Upstream, rttMs: number | null, now: number): void {
     const entry = this.#entry(upstream, now);
     if (rttMs !== null) entry.srttMs = smoothed(entry.srttMs, rttMs);
     entry.failuresInRow = 0;
@@ -92,7 +92,7 @@ export class UpstreamHealth {
   }
 
   /** It gave none, or one that helps nobody; `reason` such as `timeout`. */
-  failed(upstream: SocketAddress, reason: string, now: number): void {
+  failed(upstream: Upstream, reason: string, now: number): void {
     const entry = this.#entry(upstream, now);
     entry.failureScore = Math.min(FAILURE_SCORE_MAX, entry.score(now) + 1);
     entry.scoredAt = now;
@@ -102,7 +102,7 @@ export class UpstreamHealth {
   }
 
   /** It was silent for `elapsedMs` when nobody wanted its answer any more. */
-  unanswered(upstream: SocketAddress, elapsedMs: number, now: number): void {
+  unanswered(upstream: Upstream, elapsedMs: number, now: number): void {
     if (elapsedMs >= SILENCE_MS) {
       this.failed(upstream, 'timeout', now);
       return;
@@ -115,7 +115,7 @@ export class UpstreamHealth {
   }
 
   /** The living by latency and failures, unknown ones first and equals in order, then the dead. */
-  rank(upstreams: readonly SocketAddress[], now: number): SocketAddress[] {
+  rank(upstreams: readonly Upstream[], now: number): Upstream[] {
     const cost = (entry: Entry): number => (entry.srttMs ?? 0) + FAILURE_COST_MS * entry.score(now);
     return upstreams
       .map((upstream) => ({ upstream, entry: this.#entry(upstream, now) }))
@@ -126,7 +126,7 @@ export class UpstreamHealth {
   }
 
   /** Least recently first; whoever stands in front has had a turn. */
-  takeTurns(upstreams: readonly SocketAddress[], now: number): SocketAddress[] {
+  takeTurns(upstreams: readonly Upstream[], now: number): Upstream[] {
     const turns = upstreams
       .map((upstream) => ({ upstream, entry: this.#entry(upstream, now) }))
       .sort((a, b) => a.entry.turn - b.entry.turn);
@@ -136,13 +136,13 @@ export class UpstreamHealth {
   }
 
   /** Several failures in a row: not to be waited for while there is another one. */
-  isDead(upstream: SocketAddress): boolean {
-    return this.#entries.get(formatSocketAddress(upstream))?.isDead ?? false;
+  isDead(upstream: Upstream): boolean {
+    return this.#entries.get(formatUpstream(upstream))?.isDead ?? false;
   }
 
   /** Smoothed round-trip time; null: not known. */
-  rttMs(upstream: SocketAddress): number | null {
-    return this.#entries.get(formatSocketAddress(upstream))?.srttMs ?? null;
+  rttMs(upstream: Upstream): number | null {
+    return this.#entries.get(formatUpstream(upstream))?.srttMs ?? null;
   }
 
   /**
@@ -150,11 +150,7 @@ export class UpstreamHealth {
    * time has come, one that has said nothing of late and, with `alsoOld`, one whose time was measured
    * long ago. It is not given again before `endLook`.
    */
-  takeLook(
-    upstreams: readonly SocketAddress[],
-    alsoOld: boolean,
-    now: number,
-  ): SocketAddress | null {
+  takeLook(upstreams: readonly Upstream[], alsoOld: boolean, now: number): Upstream | null {
     for (const upstream of upstreams) {
       const entry = this.#entry(upstream, now);
       if (entry.looking || now < entry.nextLookAt) continue;
@@ -168,24 +164,24 @@ export class UpstreamHealth {
   }
 
   /** The look is over, and `answered` or `failed` has been told; the next one must wait. */
-  endLook(upstream: SocketAddress, now: number): void {
+  endLook(upstream: Upstream, now: number): void {
     const entry = this.#entry(upstream, now);
     const doublings = Math.max(0, entry.failuresInRow - FAILURES_TO_DEATH);
     entry.looking = false;
     entry.nextLookAt = now + Math.min(LOOK_MS_MAX, LOOK_MS * 2 ** doublings);
   }
 
-  remember(upstream: SocketAddress, quirk: UpstreamQuirk, now: number): void {
+  remember(upstream: Upstream, quirk: UpstreamQuirk, now: number): void {
     this.#entry(upstream, now).quirkUntil[quirk] = now + QUIRK_MS;
   }
 
-  hasQuirk(upstream: SocketAddress, quirk: UpstreamQuirk, now: number): boolean {
+  hasQuirk(upstream: Upstream, quirk: UpstreamQuirk, now: number): boolean {
     return this.#entry(upstream, now).quirkUntil[quirk] > now;
   }
 
   /** Forgets all others. */
-  keep(upstreams: readonly SocketAddress[]): void {
-    const kept = new Set(upstreams.map(formatSocketAddress));
+  keep(upstreams: readonly Upstream[]): void {
+    const kept = new Set(upstreams.map(formatUpstream));
     for (const to of this.#entries.keys()) if (!kept.has(to)) this.#entries.delete(to);
   }
 
@@ -199,8 +195,8 @@ export class UpstreamHealth {
     }));
   }
 
-  #entry(upstream: SocketAddress, now: number): Entry {
-    const to = formatSocketAddress(upstream);
+  #entry(upstream: Upstream, now: number): Entry {
+    const to = formatUpstream(upstream);
     const known = this.#entries.get(to);
     if (known !== undefined) return known;
     const entry = new Entry(to, now);

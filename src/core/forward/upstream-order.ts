@@ -1,4 +1,5 @@
-import type { ForwardConfig, SocketAddress } from '../config/config.ts';
+import type { Upstream } from '../base/upstream.ts';
+import type { ForwardConfig } from '../config/config.ts';
 import { SILENCE_MS } from './upstream-health.ts';
 import type { UpstreamHealth } from './upstream-health.ts';
 
@@ -9,13 +10,13 @@ const HEAD_START_MS_MAX = 200;
 /** Whom to ask for one question, and when. */
 export interface AskOrder {
   /** One after the other: the next after each failure. */
-  readonly upstreams: readonly SocketAddress[];
+  readonly upstreams: readonly Upstream[];
   /** How many of the first are alive; the others are only for when no living one says anything. */
   readonly living: number;
   /** Silence of the first after which the second is asked; `SILENCE_MS` for each later one. */
   readonly headStartMs: number;
   /** To be asked beside the first, and heard to its end; not among `upstreams`. null: nobody. */
-  readonly look: SocketAddress | null;
+  readonly look: Upstream | null;
 }
 
 /**
@@ -26,7 +27,7 @@ export interface AskOrder {
  */
 export function orderUpstreams(
   policy: ForwardConfig['policy'],
-  upstreams: readonly SocketAddress[],
+  upstreams: readonly Upstream[],
   health: UpstreamHealth,
   now: number,
 ): AskOrder {
@@ -50,10 +51,10 @@ export function orderUpstreams(
 
 function arrange(
   policy: ForwardConfig['policy'],
-  upstreams: readonly SocketAddress[],
+  upstreams: readonly Upstream[],
   health: UpstreamHealth,
   now: number,
-): readonly SocketAddress[] {
+): readonly Upstream[] {
   switch (policy) {
     case 'sequential':
       return upstreams;

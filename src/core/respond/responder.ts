@@ -12,18 +12,16 @@ import {
   RCODE,
   UDP_PLAIN_BYTES_MAX,
 } from '../dns/constants.ts';
-import { keyFlags, NEVER, STORED } from '../dns/stored-reply.ts';
-import { COUNT as COUNT_OFFSET } from '../dns/message-layout.ts';
-import { readU16 } from '../dns/wire.ts';
+import { keyFlags, LEADS_HOME, NEVER, STORED } from '../dns/stored-reply.ts';
 import { HotReplies } from '../forward/hot-replies.ts';
 import type { ForwardQuestion, Resolution } from '../forward/resolution.ts';
 import { specialLookup } from '../forward/special-zones.ts';
 import { AccessList } from '../guard/access-list.ts';
 import type { ClientAddress } from '../guard/client-address.ts';
-import { LIMIT, RateLimiter, RESPONSE_KIND } from '../guard/rate-limiter.ts';
 import { ServerCookies } from '../guard/server-cookie.ts';
 import { type Count, COUNT, type DnsCounters } from './counters.ts';
 import type { PacketHandler } from './packet-handler.ts';
+import { ReplyLimiter } from './reply-limiter.ts';
 import { OUTSIDE_SLOT } from './zone-slots.ts';
 
 /** Everything a thread needs to know to answer; plain data, so that it can be sent to one. */
@@ -95,7 +93,7 @@ export class Responder {
   readonly answerer: Answerer;
   readonly #parts: ResponderParts;
   readonly #counters: DnsCounters;
-  readonly #limiter: RateLimiter;
+  readonly #limiter: ReplyLimiter;
   readonly #access: AccessList;
   readonly #forwards: boolean;
   readonly #forwardAccess: AccessList;
@@ -123,7 +121,8 @@ export class Responder {
     this.answerer = new Answerer(settings.answer, cookies, parts.random);
     this.#parts = parts;
     this.#counters = parts.counters;
-    this.#limiter = new RateLimiter(settings.rateLimit, Math.floor(parts.random() * 2 ** 32));
+    const seed = Math.floor(parts.random() * 2 ** 32);
+    this.#limiter = new ReplyLimiter(settings.rateLimit, seed, parts.counters);
     this.#access = new AccessList(settings.allow);
     const { forwards, forwardAllow, specialZones } = settings;
     this.#forwards = forwards;
@@ -290,7 +289,7 @@ export class Responder {
     }
     const hasAnswer = words[word + STORED.ANSWER_AUTHORITY]! >>> 16 > 0;
     this.#counters.count(hasAnswer ? COUNT.CACHE_HIT : COUNT.CACHE_HIT_NEGATIVE);
-    return this.answerer.answerStored(words, bytes, at, nowSeconds, 0);
+    return this.#writeStored(words, bytes, at, nowMs, 0);
   }
 
   #write(resolution: Resolution, nowMs: number): number {
@@ -300,8 +299,27 @@ export class Responder {
     }
     const { reply, stale } = resolution;
     const bytes = new Uint8Array(reply.buffer, reply.byteOffset, reply.byteLength);
+    const size = this.#writeStored(reply, bytes, 0, nowMs, stale ? STALE_TTL_SECONDS : 0);
+    // It was an alias of a name of ours when it was read, and the zone has gone since.
+    return size === FORWARD ? this.answerer.fail(RCODE.SERVFAIL, EDE.NOT_READY, '') : size;
+  }
+
+  /** Writes a stored reply; FORWARD if it leads to a zone that is not ours, or not any more. */
+  #writeStored(
+    words: Uint32Array,
+    bytes: Uint8Array,
+    at: number,
+    nowMs: number,
+    staleTtl: number,
+  ): number {
+    const { answerer } = this;
     const nowSeconds = Math.floor(nowMs / 1000);
-    return this.answerer.answerStored(reply, bytes, 0, nowSeconds, stale ? STALE_TTL_SECONDS : 0);
+    if ((words[(at >>> 2) + STORED.FLAGS]! & LEADS_HOME) === 0) {
+      return answerer.answerStored(words, bytes, at, nowSeconds, staleTtl);
+    }
+    const table = this.#table;
+    const ede = table.isStale(nowMs / 1000) ? EDE.STALE_ANSWER : 0;
+    return answerer.answerAliased(table, words, bytes, at, nowSeconds, staleTtl, ede);
   }
 
   /** Limits the rate of a reply of `size` octets, and counts what is sent. */
@@ -312,13 +330,14 @@ export class Responder {
     nowMs: number,
     out: Uint8Array,
   ): number {
-    const sent = this.#asking.overTcp ? size : this.#limit(size, nowMs, out);
-    if (sent === DROP) return DROP;
     const { answerer } = this;
+    const { client, overTcp } = this.#asking;
+    const sent = overTcp ? size : this.#limiter.limit(answerer, size, client, nowMs, out);
+    if (sent === DROP) return DROP;
     const { query } = answerer;
     const reply = this.#reply;
-    reply.client = this.#asking.client;
-    reply.overTcp = this.#asking.overTcp;
+    reply.client = client;
+    reply.overTcp = overTcp;
     reply.requestBytes = requestBytes;
     reply.responseBytes = sent;
     reply.answeredMs = this.#answeredMs(startMs, nowMs);
@@ -353,30 +372,6 @@ export class Responder {
     }
     return answeredMs;
   }
-
-  #limit(size: number, nowMs: number, out: Uint8Array): number {
-    const { answerer } = this;
-    // Who has our cookie gets the answers that it asked for: its address is not forged (RFC 7873).
-    if (answerer.cookie === COOKIE.VALID) return size;
-    const kind = isBadRequest(answerer.rcode)
-      ? RESPONSE_KIND.ERROR
-      : readU16(out, COUNT_OFFSET.ANSWER) === 0
-        ? RESPONSE_KIND.NEGATIVE
-        : RESPONSE_KIND.ANSWER;
-    const { client } = this.#asking;
-    const verdict = this.#limiter.verdict(client, kind, answerer.query.hash, nowMs);
-    if (verdict === LIMIT.SEND) return size;
-    if (verdict === LIMIT.DROP) {
-      this.#counters.count(COUNT.LIMITED_DROPPED);
-      return DROP;
-    }
-    if (answerer.cookie === COOKIE.NONE) {
-      this.#counters.count(COUNT.LIMITED_TRUNCATED);
-      return answerer.truncate();
-    }
-    this.#counters.count(COUNT.LIMITED_BADCOOKIE);
-    return answerer.badCookie();
-  }
 }
 
 /** By what the client has shown by its cookies; a client without any is not counted. */
@@ -385,16 +380,3 @@ const COOKIE_COUNTS: Readonly<Partial<Record<CookieVerdict, Count>>> = {
   [COOKIE.VALID]: COUNT.COOKIE_VALID,
   [COOKIE.INVALID]: COUNT.COOKIE_INVALID,
 };
-
-/** Whether a reply is to what no resolver sends: two servers could answer each other so for ever. */
-function isBadRequest(rcode: number): boolean {
-  switch (rcode) {
-    case RCODE.FORMERR:
-    case RCODE.NOTIMP:
-    case RCODE.NOTAUTH:
-    case RCODE.BADVERS:
-      return true;
-    default:
-      return false;
-  }
-}

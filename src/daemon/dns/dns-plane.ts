@@ -4,6 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import type { SecureContext } from 'node:tls';
 import { ConnectionBudget } from '../../adapters/dns/connection-budget.ts';
 import {
   createForwarder,
@@ -15,10 +16,12 @@ import { createSystemUpstreams } from '../../adapters/dns/resolv-conf.ts';
 import { TCP_LIMITS } from '../../adapters/dns/tcp-limits.ts';
 import { openTcpListener } from '../../adapters/dns/tcp-listener.ts';
 import { openUdpListener } from '../../adapters/dns/udp-listener.ts';
+import { loadTls } from '../../adapters/mesos/tls.ts';
 import type { ForwardEvents } from '../../adapters/metrics/forward-metrics.ts';
 import { ReplyCache } from '../../adapters/reply-cache.ts';
+import { assert } from '../../core/base/assert.ts';
 import type { Config, SocketAddress } from '../../core/config/config.ts';
-import { AnswerTable } from '../../core/dns/answer-table.ts';
+import { AnswerTable, NO_ZONE } from '../../core/dns/answer-table.ts';
 import { ForwardZones } from '../../core/dns/forward-zones.ts';
 import type { ForwardQuestion } from '../../core/forward/resolution.ts';
 import type { CacheStatus, Clock, ListenerStatus, Log, UdpStatus } from '../../core/ports.ts';
@@ -56,6 +59,13 @@ export interface DnsPlaneParts {
 
 /** More than a node can ask; each costs memory on machines that have hundreds of CPUs. */
 const AUTO_THREADS_MAX = 4;
+
+/** What upstreams over TLS are checked against: what masters are without `cluster.tls.caFile`. */
+function systemCertificates(): SecureContext {
+  const loaded = loadTls({ tls: null });
+  assert(loaded.ok, 'no file of the configuration is read');
+  return loaded.value.secureContext();
+}
 
 export class DnsPlane {
   readonly #parts: DnsPlaneParts;
@@ -143,9 +153,12 @@ export class DnsPlane {
     this.#table = table;
     const zoneSlots = this.#parts.tallies.slotsOf(table);
     this.#responder.publishTable(table, zoneSlots);
-    this.#threads?.publish({ kind: 'table', buffer: table.buffer, zoneSlots });
+    this.#threads?.publish({ kind: 'table', table: table.shared, zoneSlots });
+    if (zoneNames(table).join() === before) return;
+    // Aliases may lead to a name that is ours now, or was.
+    this.#resolver.flush(null);
     // Zones for special use give way to ours.
-    if (zoneNames(table).join() !== before) this.#renewSettings();
+    this.#renewSettings();
   }
 
   /** Takes over settings; listeners and the number of threads stay as they are. */
@@ -182,7 +195,8 @@ export class DnsPlane {
   get udp(): UdpStatus {
     const threads = this.#threads === null ? 0 : this.#threadCount;
     const restarts = this.#threads?.restarts ?? 0;
-    return { threads, problem: this.#udpProblem, restarts };
+    const threadNice = this.#threads?.nice ?? null;
+    return { threads, problem: this.#udpProblem, restarts, threadNice };
   }
 
   get totals(): ListenerTotals {
@@ -301,6 +315,8 @@ export class DnsPlane {
       policy,
       timeoutMs,
       clock,
+      secureContext: systemCertificates,
+      onDistrust: (to, advice) => this.#parts.log.error('upstream-untrusted', { to, advice }),
       onExchange: ({ to, durationMs, result }) => {
         if (result.kind === 'failure') {
           metrics.countForwardFailure(to, result.reason);
@@ -327,6 +343,7 @@ export class DnsPlane {
         cache: new ReplyCache(this.#config.forward.cache.bytesMax),
         ask: (...query) => this.#forwarder.ask(...query),
         upstreamsOf: (qname) => this.#upstreamsOf(qname),
+        isOwnName: (name) => this.#table.zoneOf(name, name.length) !== NO_ZONE,
         publishReplies: (buffer) => {
           this.#responder.publishReplies(buffer);
           this.#threads?.publish({ kind: 'replies', buffer });

@@ -1,5 +1,5 @@
 import type { ForwardState } from '../../adapters/metrics/forward-metrics.ts';
-import { formatSocketAddress } from '../../core/base/host-port.ts';
+import { formatUpstream } from '../../core/base/upstream.ts';
 import type { DnsStatus } from '../../core/ports.ts';
 import type { DnsPlane } from './dns-plane.ts';
 
@@ -12,7 +12,7 @@ type Source = Pick<
 export function dnsStatus(dns: Source): DnsStatus {
   return {
     udp: dns.udp,
-    upstreams: dns.knownUpstreams().map(formatSocketAddress),
+    upstreams: dns.knownUpstreams().map(formatUpstream),
     health: dns.upstreamHealth(),
     looping: dns.looping(),
     cache: dns.cacheStats(),

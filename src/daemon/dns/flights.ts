@@ -28,8 +28,12 @@ export const FLIGHT_LIMITS: FlightLimits = {
 /** Which limit keeps a client from waiting. */
 export type FlightRefusal = 'flights' | 'waiters' | 'client';
 
-interface Waiter {
+/** A client that waits for a flight. */
+export interface Waiter {
+  readonly flight: Flight;
   readonly share: string;
+  /** Monotonic milliseconds. */
+  readonly since: number;
   readonly settle: (resolution: Resolution) => void;
 }
 
@@ -38,8 +42,12 @@ export interface Flight {
   readonly key: string;
   readonly question: ForwardQuestion;
   readonly startedAt: number;
+  /** When somebody asked for it last. */
+  askedAt: number;
   readonly isPrefetch: boolean;
-  readonly waiters: Waiter[];
+  readonly waiters: Set<Waiter>;
+  /** Ends the question to the upstreams. */
+  readonly abandoned: AbortController;
   /** The reply that has ended and may stand in for an answer that does not come (RFC 8767). */
   stale: Uint32Array | null;
   /** false: the answer goes to the waiters alone, since the cache was flushed meanwhile. */
@@ -54,14 +62,18 @@ export interface Flight {
 const LOCAL_SHARE = 'local';
 const LOOPBACK = /^(::ffff:)?127\.|^::1$/;
 
-/** Flights with their waiters, within `FlightLimits`. Decides nothing else. */
+/**
+ * Flights with their waiters, within `FlightLimits`. Where there is no room, the oldest give way to
+ * the newest, if they are old. Decides nothing else.
+ */
 export class Flights {
   readonly #limits: FlightLimits;
   readonly #byKey = new Map<string, Flight>();
-  /** Also those that `detach` took out of `#byKey`. */
+  /** Also those that `detach` took out of `#byKey`; last those that were asked for last. */
   readonly #all = new Set<Flight>();
-  readonly #waitersByShare = new Map<string, number>();
-  #waiters = 0;
+  /** The newest last. */
+  readonly #waiters = new Set<Waiter>();
+  readonly #waitersByShare = new Map<string, Set<Waiter>>();
   #prefetches = 0;
 
   constructor(limits: FlightLimits) {
@@ -73,7 +85,7 @@ export class Flights {
   }
 
   get waiters(): number {
-    return this.#waiters;
+    return this.#waiters.size;
   }
 
   all(): readonly Flight[] {
@@ -84,13 +96,34 @@ export class Flights {
     return this.#byKey.get(key);
   }
 
-  /** What keeps this client from waiting for a flight, be it a new one or not; null: nothing. */
-  objection(client: string, isNew: boolean): FlightRefusal | null {
-    if (isNew && this.#all.size >= this.#limits.flights) return 'flights';
+  /**
+   * What keeps this client from waiting for a flight, be it a new one or not; null: nothing, once
+   * `flightInTheWay` and `waiterInTheWay` are gone. Those from before `oldMs` may give way.
+   */
+  objection(client: string, isNew: boolean, oldMs: number): FlightRefusal | null {
+    const flight = isNew ? this.flightInTheWay() : null;
+    if (flight !== null && flight.askedAt > oldMs) return 'flights';
+    const waiter = this.waiterInTheWay(client);
+    if (waiter === null || waiter.since <= oldMs) return null;
+    return this.#isShareFull(shareOf(client)) ? 'client' : 'waiters';
+  }
+
+  /** The flight that nobody has asked for for the longest time, if there is no room for another. */
+  flightInTheWay(): Flight | null {
+    return this.#all.size < this.#limits.flights ? null : first(this.#all);
+  }
+
+  /** Who has waited longest of those who leave this client no room; null: there is room. */
+  waiterInTheWay(client: string): Waiter | null {
     const share = shareOf(client);
-    const shareMax = share === LOCAL_SHARE ? this.#limits.local : this.#limits.perClient;
-    if ((this.#waitersByShare.get(share) ?? 0) >= shareMax) return 'client';
-    return this.#waiters >= this.#limits.waiters ? 'waiters' : null;
+    if (this.#isShareFull(share)) return first(this.#waitersByShare.get(share) ?? this.#waiters);
+    return this.#waiters.size < this.#limits.waiters ? null : first(this.#waiters);
+  }
+
+  #isShareFull(share: string): boolean {
+    const { local, perClient } = this.#limits;
+    const waiting = this.#waitersByShare.get(share)?.size ?? 0;
+    return waiting >= (share === LOCAL_SHARE ? local : perClient);
   }
 
   /** Whether there is room for a flight without a waiter. */
@@ -104,8 +137,10 @@ export class Flights {
       key,
       question,
       startedAt,
+      askedAt: startedAt,
       isPrefetch,
-      waiters: [],
+      waiters: new Set(),
+      abandoned: new AbortController(),
       stale: null,
       isStorable: true,
       isLanded: false,
@@ -118,28 +153,36 @@ export class Flights {
     return flight;
   }
 
-  /** `objection` had none. */
-  wait(flight: Flight, client: string): Promise<Resolution> {
+  /** There is room: `objection` had none. */
+  wait(flight: Flight, client: string, nowMs: number): Promise<Resolution> {
+    flight.askedAt = nowMs;
+    if (this.#all.delete(flight)) this.#all.add(flight);
     const share = shareOf(client);
-    this.#waiters++;
-    this.#waitersByShare.set(share, (this.#waitersByShare.get(share) ?? 0) + 1);
-    return new Promise((settle) => flight.waiters.push({ share, settle }));
+    const sharing = this.#waitersByShare.get(share) ?? new Set();
+    this.#waitersByShare.set(share, sharing);
+    return new Promise((settle) => {
+      const waiter: Waiter = { flight, share, since: nowMs, settle };
+      for (const waiting of [flight.waiters, sharing, this.#waiters]) waiting.add(waiter);
+    });
+  }
+
+  /** Gives one of those who wait its answer. */
+  dismiss(waiter: Waiter, resolution: Resolution): void {
+    const { flight, share, settle } = waiter;
+    const sharing = this.#waitersByShare.get(share)!;
+    for (const waiting of [flight.waiters, sharing, this.#waiters]) waiting.delete(waiter);
+    if (sharing.size === 0) this.#waitersByShare.delete(share);
+    settle(resolution);
   }
 
   /** Gives all who wait their answer; the flight may go on. Returns how many they were. */
   settle(flight: Flight, resolution: Resolution): number {
-    const waiters = flight.waiters.splice(0);
-    for (const { share, settle } of waiters) {
-      const left = this.#waitersByShare.get(share)! - 1;
-      if (left > 0) this.#waitersByShare.set(share, left);
-      else this.#waitersByShare.delete(share);
-      settle(resolution);
-    }
-    this.#waiters -= waiters.length;
+    const waiters = [...flight.waiters];
+    for (const waiter of waiters) this.dismiss(waiter, resolution);
     return waiters.length;
   }
 
-  /** The flight is over; its waiters have been settled. */
+  /** The flight is over; its waiters are settled before or after. */
   land(flight: Flight): void {
     flight.isLanded = true;
     flight.cancelStale?.();
@@ -156,6 +199,11 @@ export class Flights {
     flight.cancelStale?.();
     if (this.#byKey.get(flight.key) === flight) this.#byKey.delete(flight.key);
   }
+}
+
+function first<T>(set: ReadonlySet<T>): T | null {
+  const [item] = set;
+  return item ?? null;
 }
 
 function shareOf(client: string): string {

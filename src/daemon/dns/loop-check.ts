@@ -1,6 +1,7 @@
-import { formatSocketAddress } from '../../core/base/host-port.ts';
 import type { Random } from '../../core/base/random.ts';
-import type { ForwardZone, SocketAddress } from '../../core/config/config.ts';
+import { formatUpstream, formatUpstreamIdentity } from '../../core/base/upstream.ts';
+import type { Upstream } from '../../core/base/upstream.ts';
+import type { ForwardZone } from '../../core/config/config.ts';
 import { createLoopProbe, loopProbeKey } from '../../core/forward/loop-probe.ts';
 import { buildUpstreamQuery } from '../../core/forward/upstream-query.ts';
 import type { Clock, Log } from '../../core/ports.ts';
@@ -20,14 +21,14 @@ export interface LoopCheckParts {
   /** Not guessable: from `node:crypto`. */
   readonly random: Random;
   /** One query to one upstream; settles when it answered or the time is up. */
-  ask(query: Uint8Array, upstream: SocketAddress): Promise<unknown>;
+  ask(query: Uint8Array, upstream: Upstream): Promise<unknown>;
 }
 
 /** One upstream, in one zone ('' for names outside all zones). */
 interface Target {
-  readonly upstream: SocketAddress;
+  readonly upstream: Upstream;
   readonly zone: string;
-  /** `address:port`, and the zone if there is one. */
+  /** That of `formatUpstream`, and the zone if there is one. */
   readonly label: string;
   looping: boolean;
   /** `loopProbeKey` of the last probe. */
@@ -44,7 +45,7 @@ interface Target {
 export class LoopCheck {
   readonly #parts: LoopCheckParts;
   /** As given last. */
-  #upstreams: readonly SocketAddress[] = [];
+  #upstreams: readonly Upstream[] = [];
   #zones: readonly ForwardZone[] = NO_ZONES;
   #targets = new Map<string, Target>();
   readonly #byProbe = new Map<string, Target>();
@@ -62,25 +63,26 @@ export class LoopCheck {
    * The upstreams now in use. If they are others than before, all are probed, and the result is true.
    * Costs nothing with the same lists as before.
    */
-  update(upstreams: readonly SocketAddress[], zones: readonly ForwardZone[] = NO_ZONES): boolean {
+  update(upstreams: readonly Upstream[], zones: readonly ForwardZone[] = NO_ZONES): boolean {
     if (this.#closed || (upstreams === this.#upstreams && zones === this.#zones)) return false;
     this.#upstreams = upstreams;
     this.#zones = zones;
     const targets = new Map<string, Target>();
-    const add = (upstream: SocketAddress, zone: string): void => {
+    const add = (upstream: Upstream, zone: string): void => {
       const label = labelOf(upstream, zone);
       const known = this.#targets.get(label);
       const fresh = { upstream, zone, label, looping: false, probe: null, returned: false };
-      targets.set(label, known ?? fresh);
+      targets.set(label, known !== undefined && isSame(known.upstream, upstream) ? known : fresh);
     };
     for (const upstream of upstreams) add(upstream, '');
     for (const { zone, upstreams: own } of zones) for (const upstream of own) add(upstream, zone);
-    const isSame =
+    const isUnchanged =
       targets.size === this.#targets.size &&
-      [...targets.keys()].every((label) => this.#targets.has(label));
-    if (isSame) return false;
-    for (const [label, { probe }] of this.#targets) {
-      if (!targets.has(label) && probe !== null) this.#byProbe.delete(probe);
+      [...targets].every(([label, target]) => this.#targets.get(label) === target);
+    if (isUnchanged) return false;
+    for (const [label, target] of this.#targets) {
+      if (targets.get(label) === target || target.probe === null) continue;
+      this.#byProbe.delete(target.probe);
     }
     this.#targets = targets;
     this.#probeAll();
@@ -109,8 +111,8 @@ export class LoopCheck {
   }
 
   /** Those that do not ask us, as far as we know. `zone` as in `update`. */
-  usable(upstreams: readonly SocketAddress[], zone = ''): readonly SocketAddress[] {
-    const isLooping = (upstream: SocketAddress): boolean =>
+  usable(upstreams: readonly Upstream[], zone = ''): readonly Upstream[] {
+    const isLooping = (upstream: Upstream): boolean =>
       this.#targets.get(labelOf(upstream, zone))?.looping ?? false;
     return upstreams.some(isLooping)
       ? upstreams.filter((upstream) => !isLooping(upstream))
@@ -187,7 +189,12 @@ export class LoopCheck {
   }
 }
 
-function labelOf(upstream: SocketAddress, zone: string): string {
-  const to = formatSocketAddress(upstream);
+/** Over TLS the same address with another name is another server. */
+function isSame(one: Upstream, other: Upstream): boolean {
+  return formatUpstreamIdentity(one) === formatUpstreamIdentity(other);
+}
+
+function labelOf(upstream: Upstream, zone: string): string {
+  const to = formatUpstream(upstream);
   return zone === '' ? to : `${to} for ${zone}`;
 }

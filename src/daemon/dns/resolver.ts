@@ -13,7 +13,14 @@ import { type Flight, FLIGHT_LIMITS, type FlightLimits, Flights } from './flight
 import { HotPublisher } from './hot-publisher.ts';
 import type { ResolverEvent, ResolverParts } from './resolver-parts.ts';
 import type { AskSettings, FailureResolution, Outcome } from './upstream-outcome.ts';
-import { askUpstreams, BROKEN, failed, OVERDUE, wholeSeconds } from './upstream-outcome.ts';
+import {
+  askUpstreams,
+  BROKEN,
+  failed,
+  GIVEN_UP,
+  OVERDUE,
+  wholeSeconds,
+} from './upstream-outcome.ts';
 
 /**
  * How long a client waits before it gets a stale reply. RFC 8767 §5 has 1.8 s, for stubs far away;
@@ -58,7 +65,7 @@ export class Resolver {
   constructor(parts: ResolverParts, config: ForwardConfig, limits: FlightLimits = FLIGHT_LIMITS) {
     this.#parts = parts;
     this.#config = config;
-    this.#asking = { deadlineMs: config.deadlineMs, rules: packRules(config) };
+    this.#asking = this.#askSettings(config);
     this.#zones = new ForwardZones(config.zones);
     this.#flights = new Flights(limits);
     const publish = (replies: SharedArrayBuffer): void => parts.publishReplies(replies);
@@ -91,7 +98,7 @@ export class Resolver {
   configure(config: ForwardConfig): void {
     const before = this.#config;
     this.#config = config;
-    this.#asking = { deadlineMs: config.deadlineMs, rules: packRules(config) };
+    this.#asking = this.#askSettings(config);
     this.#zones = new ForwardZones(config.zones);
     this.#parts.cache.resize(config.cache.bytesMax);
     if (originOf(config) !== originOf(before)) {
@@ -106,6 +113,11 @@ export class Resolver {
   upstreamIsBack(): void {
     this.#failures.flush(null);
     this.#outages.clear();
+  }
+
+  #askSettings(config: ForwardConfig): AskSettings {
+    const rules = packRules(config, (name) => this.#parts.isOwnName(name));
+    return { deadlineMs: config.deadlineMs, rules };
   }
 
   /** Forgets what is known of a name and those below it, or of all; how many replies that were. */
@@ -216,12 +228,13 @@ export class Resolver {
       return Promise.resolve(this.#giveStale(stale));
     }
     const objection =
-      this.#flights.objection(client, flight === undefined) ??
+      this.#flights.objection(client, flight === undefined, nowMs - this.#config.timeoutMs) ??
       (flight === undefined && !this.#outages.admits(zone, nowMs) ? 'outage' : null);
     if (objection !== null) {
       this.#count(`rejected-${objection}`);
       return Promise.resolve(this.#insteadOf(REJECTED[objection], stale));
     }
+    this.#makeRoom(client, flight === undefined);
     if (flight === undefined) {
       flight = this.#flights.start(key, question, nowMs, false);
       this.#run(flight);
@@ -229,7 +242,25 @@ export class Resolver {
       this.#count('coalesced');
     }
     if (stale !== null) this.#armStale(flight, stale, staleAt - nowMs);
-    return this.#flights.wait(flight, client);
+    return this.#flights.wait(flight, client, nowMs);
+  }
+
+  /**
+   * Under overload the oldest fail in favour of the newest: clients of theirs have mostly given up or
+   * asked again, which makes a question new. What has had the time of one exchange alone counts as
+   * old, since nothing would be answered if all gave way sooner than upstreams answer.
+   */
+  #makeRoom(client: string, isNew: boolean): void {
+    const flight = isNew ? this.#flights.flightInTheWay() : null;
+    if (flight !== null) {
+      this.#count('rejected-oldest');
+      flight.abandoned.abort();
+      this.#land(flight, GIVEN_UP);
+    }
+    const waiter = this.#flights.waiterInTheWay(client);
+    if (waiter === null) return;
+    this.#count('rejected-oldest');
+    this.#flights.dismiss(waiter, this.#insteadOf(GIVEN_UP.failure, waiter.flight.stale));
   }
 
   #armStale(flight: Flight, stale: Uint32Array, delayMs: number): void {
@@ -245,7 +276,8 @@ export class Resolver {
     flight.cancelEnd = clock.after(this.#asking.deadlineMs + OVERDUE_MS, () =>
       this.#land(flight, OVERDUE),
     );
-    askUpstreams(this.#parts, this.#asking, flight.question, flight.startedAt)
+    const { question, startedAt, abandoned } = flight;
+    askUpstreams(this.#parts, this.#asking, question, startedAt, abandoned.signal)
       .then((outcome) => this.#land(flight, outcome))
       .catch((err: unknown) => {
         log.error('resolver-failed', { err });
@@ -280,12 +312,13 @@ export class Resolver {
     const nowMs = this.#parts.clock.monotonic();
     const zone = this.#zoneOf(question.qname);
     if (outcome.kind === 'failure' && outcome.cause === 'not-asked') return;
-    const isSilent = outcome.kind === 'failure' && outcome.cause === 'silence';
+    const isGivenUp = outcome.kind === 'failure' && outcome.cause === 'given-up';
+    const isSilent = isGivenUp || (outcome.kind === 'failure' && outcome.cause === 'silence');
     if (isSilent) this.#noteSilence(zone, nowMs);
     else this.#noteAnswer(zone, nowMs);
     if (outcome.kind === 'answer') {
       this.#failures.forget(key);
-    } else if (isStorable) {
+    } else if (isStorable && !isGivenUp) {
       const text = outcome.kind === 'failure' ? outcome.failure.text : outcome.text;
       const silentZone = isSilent ? zone : null;
       this.#failures.add(key, { text, silentZone }, nowMs, stale !== null);

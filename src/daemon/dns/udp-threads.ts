@@ -5,7 +5,12 @@ import type { SocketAddress } from '../../core/config/config.ts';
 import type { ForwardQuestion } from '../../core/forward/resolution.ts';
 import type { Clock, Log, QueryRecord } from '../../core/ports.ts';
 import { ThreadedListener } from './threaded-listener.ts';
-import type { UdpPublication, UdpWorkerMemory, UdpWorkerReport } from './udp-worker-protocol.ts';
+import {
+  UDP_NICE,
+  type UdpPublication,
+  type UdpWorkerMemory,
+  type UdpWorkerReport,
+} from './udp-worker-protocol.ts';
 import { UdpWorkerThread } from './udp-worker-thread.ts';
 
 export interface UdpThreadsParts {
@@ -39,6 +44,7 @@ export class UdpThreads {
   readonly #publications = new Map<string, UdpPublication>();
   readonly #threads: readonly UdpWorkerThread[];
   readonly #listeners = new Map<number, ThreadedListener>();
+  #nice: number | null = null;
   #cancelExpiry: () => void = () => undefined;
   #stopped: Promise<void> | null = null;
 
@@ -60,6 +66,11 @@ export class UdpThreads {
   /** Times a worker died and was started again. */
   get restarts(): number {
     return this.#threads.reduce((sum, { restarts }) => sum + restarts, 0);
+  }
+
+  /** `threadNice` of the status. */
+  get nice(): number | null {
+    return this.#nice;
   }
 
   /**
@@ -132,7 +143,19 @@ export class UdpThreads {
         return;
       case 'query':
         this.#parts.onQuery(report.record, report.reason);
+        return;
+      case 'nice':
+        this.#takeNice(report.nice);
     }
+  }
+
+  #takeNice(nice: number): void {
+    const before = this.#nice ?? Number.NEGATIVE_INFINITY;
+    this.#nice = Math.max(before, nice);
+    // What one thread may not, no other may.
+    if (nice <= UDP_NICE || before > UDP_NICE) return;
+    const help = `set LimitNICE=${UDP_NICE} in the unit, or give it CAP_SYS_NICE`;
+    this.#parts.log.info('udp-priority-refused', { nice, wanted: UDP_NICE, help });
   }
 
   #scheduleExpiry(): void {

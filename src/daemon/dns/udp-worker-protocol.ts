@@ -1,8 +1,15 @@
 import type { UdpThreadReport, UdpThreadSetup } from '../../adapters/dns/native/udp-thread.ts';
+import type { SharedTable } from '../../core/dns/answer-table.ts';
 import type { ForwardQuestion } from '../../core/forward/resolution.ts';
 import type { QueryRecord } from '../../core/ports.ts';
 import type { ResponderSettings } from '../../core/respond/responder.ts';
 import type { ReplyMemory } from '../../core/respond/reply-observer.ts';
+
+/**
+ * Nice value that UDP threads give themselves where they may: a build and the engine's own threads
+ * want all processors at times, and an answer of some microseconds should not wait for its turn.
+ */
+export const UDP_NICE = -15;
 
 /** `workerData` of a UDP worker. */
 export interface UdpWorkerData {
@@ -21,8 +28,7 @@ export type UdpPublication =
   | { readonly kind: 'settings'; readonly settings: ResponderSettings }
   | {
       readonly kind: 'table';
-      /** Of an `AnswerTable`. */
-      readonly buffer: SharedArrayBuffer;
+      readonly table: SharedTable;
       readonly zoneSlots: Uint8Array;
     }
   /** Of `HotReplies`. */
@@ -31,6 +37,8 @@ export type UdpPublication =
 /** What a UDP worker reports. */
 export type UdpWorkerReport =
   | UdpThreadReport
+  /** The nice value that it has; once, at its start. */
+  | { readonly kind: 'nice'; readonly nice: number }
   /** A stored reply that is asked for often is about to end. */
   | { readonly kind: 'prefetch'; readonly question: ForwardQuestion }
   /** A query that was chosen for the log; `reason` in bits of `CHOSEN`. */

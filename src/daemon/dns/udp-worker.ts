@@ -1,3 +1,4 @@
+import { getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../adapters/clock.ts';
 import { Collector } from '../../adapters/dns/native/collector.ts';
@@ -9,7 +10,12 @@ import { AnswerTable } from '../../core/dns/answer-table.ts';
 import { DnsCounters } from '../../core/respond/counters.ts';
 import { createReplyObserver } from '../../core/respond/reply-observer.ts';
 import { Responder, type ResponderParts } from '../../core/respond/responder.ts';
-import type { UdpPublication, UdpWorkerData, UdpWorkerReport } from './udp-worker-protocol.ts';
+import {
+  UDP_NICE,
+  type UdpPublication,
+  type UdpWorkerData,
+  type UdpWorkerReport,
+} from './udp-worker-protocol.ts';
 
 type Published<K extends UdpPublication['kind']> = Extract<UdpPublication, { kind: K }> | null;
 
@@ -38,10 +44,8 @@ class PublishedResponder {
         this.#build();
         return;
       case 'table':
-        this.#table = message;
-        if (this.#responder === null) this.#build();
-        else this.#responder.publishTable(new AnswerTable(message.buffer), message.zoneSlots);
-        break;
+        this.#takeTable(message);
+        return;
       case 'replies':
         this.#replies = message;
         if (this.#responder === null) this.#build();
@@ -51,19 +55,39 @@ class PublishedResponder {
     this.#collector.onReplaced();
   }
 
+  /** Small changes come in the memory of the table before: then there is nothing to collect. */
+  #takeTable(message: NonNullable<Published<'table'>>): void {
+    const isInPlace = this.#table?.table.buffer === message.table.buffer;
+    this.#table = message;
+    if (this.#responder === null) this.#build();
+    else this.#responder.publishTable(AnswerTable.of(message.table), message.zoneSlots);
+    if (!isInPlace) this.#collector.onReplaced();
+  }
+
   onIdle(): void {
     this.#collector.onIdle();
   }
 
   #build(): void {
     if (this.#settings === null || this.#table === null || this.#replies === null) return;
-    const { buffer, zoneSlots } = this.#table;
+    const { table, zoneSlots } = this.#table;
     this.#responder = new Responder(this.#settings.settings, this.#parts, {
-      table: new AnswerTable(buffer),
+      table: AnswerTable.of(table),
       zoneSlots,
       replies: this.#replies.buffer,
     });
   }
+}
+
+/** Goes before others if it may; the nice value that this thread has then. */
+function raisePriority(): number {
+  try {
+    // Linux alone has a priority for each thread; elsewhere this would be the whole daemon's.
+    if (process.platform === 'linux') setPriority(UDP_NICE);
+  } catch {
+    // Not without CAP_SYS_NICE or an RLIMIT_NICE that allows it; the main thread says so.
+  }
+  return getPriority();
 }
 
 const port = parentPort;
@@ -84,6 +108,8 @@ const published = new PublishedResponder({
   ),
 });
 
+// Last of all: threads that were started from here would inherit it.
+report({ kind: 'nice', nice: raisePriority() });
 runUdpThread(setup, {
   libc: libc.value,
   port,

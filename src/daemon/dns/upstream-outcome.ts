@@ -25,7 +25,7 @@ export type Outcome =
   | {
       readonly kind: 'failure';
       readonly failure: FailureResolution;
-      readonly cause: 'silence' | 'malformed' | 'not-asked';
+      readonly cause: 'silence' | 'malformed' | 'not-asked' | 'given-up';
     };
 
 /** A failure of this server or of the upstreams. */
@@ -49,6 +49,12 @@ export const OVERDUE: Outcome = {
   failure: failed(RCODE.SERVFAIL, EDE.NO_REACHABLE_AUTHORITY, 'no answer before the deadline'),
   cause: 'silence',
 };
+/** It made room for newer questions after its first upstream had all the time that one gets. */
+export const GIVEN_UP: Extract<Outcome, { readonly kind: 'failure' }> = {
+  kind: 'failure',
+  failure: failed(RCODE.SERVFAIL, EDE.OTHER, 'too many questions wait; newer ones come first'),
+  cause: 'given-up',
+};
 /** A fault of ours. */
 export const BROKEN: Outcome = {
   kind: 'failure',
@@ -65,20 +71,26 @@ export function wholeSeconds(monotonicMs: number): number {
   return Math.floor(monotonicMs / 1000);
 }
 
-/** Asks the upstreams of a question that came at `startedAt`; rejects for faults of ours alone. */
+/**
+ * Asks the upstreams of a question that came at `startedAt`, until `signal` says that nobody wants
+ * the answer; rejects for faults of ours alone.
+ */
 export async function askUpstreams(
   parts: ResolverParts,
   settings: AskSettings,
   question: ForwardQuestion,
   startedAt: number,
+  signal: AbortSignal,
 ): Promise<Outcome> {
   const { clock } = parts;
   const upstreams = await parts.upstreamsOf(question.qname);
   if (upstreams.length === 0) return NO_UPSTREAMS;
-  const leftMs = Math.max(1, startedAt + settings.deadlineMs - clock.monotonic());
+  const leftMs = startedAt + settings.deadlineMs - clock.monotonic();
+  if (leftMs <= 0) return notAsked('the question waited too long to be asked');
+  if (signal.aborted) return GIVEN_UP;
   let message: Uint8Array;
   try {
-    message = await parts.ask(buildUpstreamQuery(question), upstreams, leftMs);
+    message = await parts.ask(buildUpstreamQuery(question), upstreams, leftMs, signal);
   } catch (err) {
     if (!(err instanceof DaemonError)) throw err;
     // Nobody was asked, so nothing is known of the question, nor of the upstreams.

@@ -238,6 +238,18 @@ test('of many upstreams the error names four', async (t) => {
   assert.match(message, /^(127\.0\.0\.1:\d+: unreachable \(ECONNREFUSED\); ){4}2 more$/);
 });
 
+test('a query whose reply nobody wants any more ends at once, and leaves nothing behind', async (t) => {
+  const { forwarder, upstream, clock } = openRig(t);
+  const main = await upstream(silent);
+  const unwanted = new AbortController();
+  const failure = rejection(forwarder.ask(QUERY, [main.address], DEADLINE_MS, unwanted.signal));
+  await asked(main, 1);
+  assert.equal(forwarder.inflight, 1);
+  unwanted.abort();
+  assert.equal((await failure).code, 'upstream-failed');
+  assert.deepEqual([forwarder.inflight, clock.pending], [0, 0]);
+});
+
 test('at the deadline the query ends, with a truncated reply if there is one', async (t) => {
   const { forwarder, clock, upstream } = openRig(t);
   const main = await upstream(silent);

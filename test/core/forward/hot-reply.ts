@@ -48,6 +48,7 @@ export function versionOf(asked: Asked, version: number): Uint32Array {
       prefetch: false,
       blockPrivate: false,
       blockPrivateExcept: [],
+      isOwnName: () => false,
     },
     0,
   );

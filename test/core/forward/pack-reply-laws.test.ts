@@ -22,6 +22,7 @@ import {
   messageOfStored,
   readStored,
   ttlsOfStored,
+  isMesosName,
   PACK_RULES,
 } from '../../support/stored-reply.ts';
 
@@ -93,6 +94,11 @@ const rules: fc.Arbitrary<PackRules> = fc.record({
   prefetch: fc.boolean(),
   blockPrivate: fc.boolean(),
   blockPrivateExcept: fc.constant([]),
+  isOwnName: fc.constantFrom(
+    isMesosName,
+    () => false,
+    () => true,
+  ),
 });
 
 function questionOf({ qname, qtype }: TestMessage, dnssecOk = false): ForwardQuestion {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ForwardConfig } from '../../../src/core/config/config.ts';
 import { FLAG, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
 import { NEVER, STORED } from '../../../src/core/dns/stored-reply.ts';
 import { parseWireName } from '../../../src/core/dns/name.ts';
@@ -529,7 +530,8 @@ test('no octets at all are of no use', () => {
 });
 
 test('the rules of a configuration have its bounds, and its zones in wire form', () => {
-  const rules = packRules({
+  const { isOwnName } = PACK_RULES;
+  const config: ForwardConfig = {
     enabled: true,
     upstreams: 'system',
     zones: [],
@@ -549,7 +551,8 @@ test('the rules of a configuration have its bounds, and its zones in wire form',
     blockPrivateExcept: ['corp', 'a.example'],
     specialNames: 'local',
     privateReverse: 'local',
-  });
+  };
+  const rules = packRules(config, isOwnName);
   assert.deepEqual(
     { ...rules, blockPrivateExcept: rules.blockPrivateExcept.map((zone) => Buffer.from(zone)) },
     {
@@ -559,6 +562,7 @@ test('the rules of a configuration have its bounds, and its zones in wire form',
       prefetch: true,
       blockPrivate: true,
       blockPrivateExcept: [wireName('corp.'), wireName('a.example.')],
+      isOwnName,
     },
   );
 });

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseIpAddress } from '../../../src/core/base/address.ts';
-import { FLAG, TYPE } from '../../../src/core/dns/constants.ts';
+import { FLAG, RCODE, TYPE } from '../../../src/core/dns/constants.ts';
 import { parseWireName } from '../../../src/core/dns/name.ts';
-import { STORED } from '../../../src/core/dns/stored-reply.ts';
+import { LEADS_HOME, STORED } from '../../../src/core/dns/stored-reply.ts';
 import { packReply } from '../../../src/core/forward/pack-reply.ts';
 import { buildMessage, u16, wireName } from '../../support/dns-message.ts';
 import type { TestMessage, TestRecord } from '../../support/dns-message.ts';
-import { lifetimeOf, readStored } from '../../support/stored-reply.ts';
+import { isMesosName, lifetimeOf, readStored } from '../../support/stored-reply.ts';
 
 const FILTERED = 17;
 
@@ -42,6 +42,7 @@ function pack(
       prefetch: true,
       blockPrivate: true,
       blockPrivateExcept: exempt.map((zone) => parseWireName(zone) ?? new Uint8Array(0)),
+      isOwnName: isMesosName,
     },
     1000,
   );
@@ -157,6 +158,19 @@ test('names in an exempt zone may have private addresses, names that only lead t
   assert.equal(kept(['a.rebind.example.']), 0);
   const alias = { name: 'rebind.example.', type: TYPE.CNAME, rdata: wireName('host.corp.') };
   assert.equal(kept(['corp.'], { answer: [alias, address('host.corp.', '10.0.0.1')] }), 0);
+});
+
+test('D14b: a name leads to one of ours only if it may have private addresses', () => {
+  const alias = { name: 'rebind.example.', type: TYPE.CNAME, rdata: wireName('web.mesos.') };
+  const message = { flags: FLAG.QR | RCODE.NXDOMAIN, answer: [{ ...alias, ttl: 20 }] };
+  const guarded = pack(message, TYPE.A);
+  assert.deepEqual(
+    [guarded[STORED.FLAGS], guarded[STORED.BODY_BYTES], guarded[STORED.EDE]],
+    [RCODE.NOERROR, 0, FILTERED],
+  );
+  assert.equal(lifetimeOf(guarded), 20);
+  const exempt = pack(message, TYPE.A, ['example.']);
+  assert.deepEqual([exempt[STORED.FLAGS], exempt[STORED.EDE]], [LEADS_HOME, 0]);
 });
 
 const hints = (...parameters: readonly Uint8Array[]): TestRecord => ({

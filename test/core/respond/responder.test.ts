@@ -201,6 +201,24 @@ describe('a name for special use', () => {
   });
 });
 
+test('A11: the address of a task has its name, before private addresses and stored replies', () => {
+  const rig = new Rig();
+  const table = compileZone((store) => store.pointer('7.1.0.10.in-addr.arpa.', 'web.mesos.'));
+  rig.responder.publishTable(table, Uint8Array.of(MESOS_SLOT));
+  const pointer = rig.answer({ qname: '7.1.0.10.in-addr.arpa.', qtype: TYPE.PTR });
+  assert.deepEqual(recordTexts(pointer.answer), ['PTR web.mesos.']);
+  assert.equal(pointer.flags & FLAG.AA, FLAG.AA);
+  assert.equal(rig.counters.requests(OUTSIDE_SLOT, typeIndex(TYPE.PTR), 0, 0), 1);
+  for (const qname of ['8.1.0.10.in-addr.arpa.', '1.0.10.in-addr.arpa.']) {
+    const denied = rig.answer({ qname, qtype: TYPE.PTR });
+    assert.deepEqual([denied.rcode, denied.authority[0]?.name], [3, '10.in-addr.arpa.']);
+  }
+  const closed = new Rig({ forwards: false });
+  closed.responder.publishTable(table, Uint8Array.of(MESOS_SLOT));
+  const reply = closed.answer({ qname: '7.1.0.10.in-addr.arpa.', qtype: TYPE.PTR });
+  assert.equal(reply.rcode, RCODE.NOERROR);
+});
+
 describe('a stored reply', () => {
   test('is given with what is left of its TTL, until it ends', () => {
     const rig = new Rig();

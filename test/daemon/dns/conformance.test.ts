@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { loadNativeUdp } from '../../../src/adapters/dns/native/native-udp.ts';
 import { FLAG, RCODE, TYPE, typeMnemonic } from '../../../src/core/dns/constants.ts';
+import { COUNT } from '../../../src/core/respond/counters.ts';
 import {
   addressRecords,
   buildMessage,
   ednsOption,
   ipv4,
+  type ReadMessage,
   readMessage,
   recordText,
   type TestMessage,
@@ -22,7 +24,7 @@ import {
   type ReceivedQuery,
   type ScriptedUpstream,
 } from '../../support/dns-peer.ts';
-import { recordTexts } from '../../support/record-text.ts';
+import { recordText as dataText, recordTexts } from '../../support/record-text.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import {
   answerTo,
@@ -31,6 +33,7 @@ import {
   type PlaneRig,
   startUpstream,
   textOf,
+  versionTable,
 } from './plane-rig.ts';
 
 const native = await loadNativeUdp();
@@ -234,6 +237,113 @@ describe('D14: an upstream that says more than it was asked', () => {
       assert.deepEqual(recordTexts(bank.answer), ['A 203.0.113.1']);
     }
     assert.deepEqual(namesAsked(upstream), ['evil.example.', 'bank.example.']);
+  });
+});
+
+describe('D14b: a name outside that is an alias of one of ours', () => {
+  const MESOS_SOA: TestRecord = {
+    name: 'mesos.',
+    type: TYPE.SOA,
+    ttl: 900,
+    rdata: Buffer.concat([wireName('ns.evil.'), wireName('root.evil.'), Buffer.alloc(20, 1)]),
+  };
+  const ALIASES: ReadonlyMap<string, string> = new Map([
+    ['www.corp.example.', 'web.mesos.'],
+    ['far.corp.example.', 'www.corp.example.'],
+    ['gone.corp.example.', 'gone.web.mesos.'],
+    ['lie.corp.example.', 'web.mesos.'],
+    ['dcos.corp.example.', 'web.dcos.'],
+  ]);
+
+  /** An upstream that does not know our zones, and says lies of them for `lie.corp.example.` */
+  function outsider(query: ReceivedQuery, reply: (message: Uint8Array) => void): void {
+    const qname = (readMessage(query.message).qname ?? '').toLowerCase();
+    if (!ALIASES.has(qname)) {
+      reply(answerTo(query));
+      return;
+    }
+    const answer: TestRecord[] = [];
+    for (let name: string | undefined = qname; name !== undefined;) {
+      const target = ALIASES.get(name);
+      if (target !== undefined) answer.push({ name, type: TYPE.CNAME, rdata: wireName(target) });
+      name = target;
+    }
+    if (qname.startsWith('lie.')) {
+      const lie = { name: 'web.mesos.', type: TYPE.A, rdata: ipv4('6.6.6.6') };
+      reply(replyTo(query, { answer: [...answer, lie], authority: [lie], additional: [lie] }));
+      return;
+    }
+    const flags = FLAG.QR | FLAG.RA | RCODE.NXDOMAIN;
+    reply(replyTo(query, { flags, answer, authority: [MESOS_SOA] }));
+  }
+
+  const dataOf = ({ answer }: ReadMessage): string[] => answer.map(dataText);
+
+  /** Over TCP, from the upstream, from the cache of the main thread and by the UDP thread. */
+  async function everyWay(rig: PlaneRig, message: TestMessage): Promise<ReadMessage[]> {
+    const replies: ReadMessage[] = [];
+    for (const overTcp of [false, true, false, false, true]) {
+      replies.push(await rig.ask(message, overTcp));
+    }
+    return replies;
+  }
+
+  test('has what our zone has of it, whoever answers', async (t) => {
+    const { rig, upstream } = await planeBefore(t, outsider);
+    for (const [qname, way] of [
+      ['www.corp.example.', ['CNAME web.mesos.']],
+      ['far.corp.example.', ['CNAME www.corp.example.', 'CNAME web.mesos.']],
+      ['lie.corp.example.', ['CNAME web.mesos.']],
+    ] as const) {
+      for (const reply of await everyWay(rig, { qname })) {
+        assert.deepEqual(dataOf(reply), [...way, 'A 10.1.0.1']);
+        assert.equal(reply.answer.at(-1)?.name, 'web.mesos.');
+        assert.deepEqual([reply.rcode, reply.flags & FLAG.AA, reply.tc], [0, 0, false]);
+        assert.deepEqual([reply.authority, reply.additional], [[], []]);
+      }
+      assert.deepEqual(dataOf(await rig.ask({ qname: 'web.mesos.' })), ['A 10.1.0.1']);
+    }
+    assert.equal(namesAsked(upstream).length, 3);
+    const hits = rig.counted(COUNT.CACHE_HIT);
+    assert.ok(hits.at(-1)! >= 3, `the last thread has answered, too: ${hits.join(' ')}`);
+  });
+
+  test('is denied as our zone does it', async (t) => {
+    const { rig, upstream } = await planeBefore(t, outsider);
+    for (const [qname, qtype, rcode] of [
+      ['gone.corp.example.', TYPE.A, RCODE.NXDOMAIN],
+      ['www.corp.example.', TYPE.AAAA, RCODE.NOERROR],
+    ] as const) {
+      for (const reply of await everyWay(rig, { qname, qtype })) {
+        assert.deepEqual([reply.rcode, reply.answer.length], [rcode, 1]);
+        assert.equal(reply.flags & FLAG.AA, 0);
+        assert.match(reply.authority.map(recordText).join(), /^mesos\. 5 SOA ns1\.mesos\. /);
+      }
+    }
+    assert.equal(namesAsked(upstream).length, 2);
+  });
+
+  test('follows our zone while the alias is cached, and zones that come and go', async (t) => {
+    const { rig, upstream } = await planeBefore(t, outsider);
+    const qname = 'www.corp.example.';
+    for (let version = 1; version < 5; version++) {
+      rig.plane.publish(versionTable(version));
+      for (const reply of await everyWay(rig, { qname })) {
+        assert.deepEqual(dataOf(reply), ['CNAME web.mesos.', `A 10.1.0.${version}`]);
+      }
+    }
+    assert.equal(namesAsked(upstream).length, 1);
+    const outside = { qname: 'dcos.corp.example.' };
+    for (const reply of await everyWay(rig, outside)) assert.equal(reply.rcode, RCODE.NXDOMAIN);
+    rig.plane.publish(versionTable(7, 'dcos.'));
+    for (const reply of await everyWay(rig, outside)) {
+      assert.deepEqual(dataOf(reply), ['CNAME web.dcos.', 'A 10.1.0.7']);
+    }
+    for (const reply of await everyWay(rig, { qname })) assert.equal(reply.rcode, RCODE.NXDOMAIN);
+    rig.plane.publish(versionTable(8));
+    for (const reply of await everyWay(rig, { qname })) {
+      assert.deepEqual(dataOf(reply), ['CNAME web.mesos.', 'A 10.1.0.8']);
+    }
   });
 });
 

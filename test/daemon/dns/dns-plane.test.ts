@@ -61,7 +61,11 @@ for (const udpThreads of [0, 1, 2]) {
         assert.equal((await rig.ask({ qname: 'no.mesos.' }, overTcp)).rcode, RCODE.NXDOMAIN);
         assert.equal((await rig.ask(outside(), overTcp)).rcode, RCODE.REFUSED);
       }
-      assert.deepEqual(rig.plane.udp, { threads: udpThreads, problem: null, restarts: 0 });
+      const started = (): boolean => (rig.plane.udp.threadNice === null) === (udpThreads === 0);
+      await waitUntil('the priority of the threads', started);
+      const { threadNice } = rig.plane.udp;
+      const udp = { threads: udpThreads, problem: null, restarts: 0, threadNice };
+      assert.deepEqual(rig.plane.udp, udp);
       assert.equal(rig.plane.listening, true);
     });
 

@@ -82,6 +82,21 @@ test('every upstream is probed at the start, after a change and every ten minute
   assert.equal(new Set(sent).size, 5, 'every probe has a name of its own');
 });
 
+test('an upstream over TLS that must be another server now is probed as that', async (t) => {
+  const { check, sent, settled } = openRig(t);
+  const [one, other] = ['one.example', 'other.example'].map((name) => ({
+    ...ONE,
+    tls: { name, pins: [] },
+  }));
+  assert.ok(one !== undefined && other !== undefined);
+  assert.ok(check.update([one]));
+  await settled();
+  assert.ok(!check.update([{ ...one }]));
+  assert.ok(check.update([other]));
+  await settled();
+  assert.equal(sent.length, 2);
+});
+
 test('an upstream that asks us is not used, which is an error in the log, once', async (t) => {
   const { check, clock, logged, loops, settled } = openRig(t);
   loops.add(TWO);

@@ -21,6 +21,7 @@ import {
   type TestMessage,
   wireName,
 } from '../../support/dns-message.ts';
+import { isMesosName } from '../../support/stored-reply.ts';
 
 export const UPSTREAM: SocketAddress = { address: '192.0.2.53', port: 53 };
 export const CLIENT = '192.0.2.1';
@@ -103,6 +104,7 @@ export interface Ask {
   readonly qtype: number;
   readonly upstreams: readonly SocketAddress[];
   readonly deadlineMs: number;
+  readonly signal: AbortSignal;
   readonly answer: (message: TestMessage | Uint8Array) => void;
   readonly fail: (error: Error) => void;
 }
@@ -140,8 +142,9 @@ export class ResolverRig {
         clock: this.clock,
         log: { debug: log, info: log, warn: log, error: log },
         cache: this.cache,
-        ask: (query, upstreams, deadlineMs) => this.#ask(query, upstreams, deadlineMs),
+        ask: (...query) => this.#ask(...query),
         upstreamsOf: () => this.upstreamsOf(),
+        isOwnName: isMesosName,
         publishReplies: (replies) => {
           this.hot = new HotReplies(replies);
           this.published++;
@@ -206,6 +209,7 @@ export class ResolverRig {
     query: Uint8Array,
     upstreams: readonly SocketAddress[],
     deadlineMs: number,
+    signal: AbortSignal,
   ): Promise<Uint8Array> {
     const { qname, qtype } = readMessage(query);
     return new Promise((resolve, reject) => {
@@ -214,6 +218,7 @@ export class ResolverRig {
         qtype: qtype ?? 0,
         upstreams,
         deadlineMs,
+        signal,
         answer: (m) => resolve(m instanceof Uint8Array ? m : buildMessage(m, true)),
         fail: reject,
       });

@@ -230,7 +230,7 @@ test(`in ${STEPS} steps of upstreams that fail, replies are within their lifetim
     assert.ok(seen.has(what), `${what} was seen: ${[...seen.keys()].join()}`);
   }
   const limits = ['flights', 'waiters', 'client', 'outage'].map((limit) => `rejected-${limit}`);
-  for (const event of ['coalesced', 'prefetch', 'hit-negative', ...limits]) {
+  for (const event of ['coalesced', 'prefetch', 'hit-negative', 'rejected-oldest', ...limits]) {
     assert.ok(events.includes(event), `${event} happened: ${events.join()}`);
   }
 });

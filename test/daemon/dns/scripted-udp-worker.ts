@@ -5,11 +5,15 @@ import { assert } from '../../../src/core/base/assert.ts';
 import { DROP, FORWARD } from '../../../src/core/dns/answer.ts';
 import { FLAG, HEADER_BYTES, RCODE } from '../../../src/core/dns/constants.ts';
 import { readU16, writeU16 } from '../../../src/core/dns/wire.ts';
-import type { UdpPublication, UdpWorkerData } from '../../../src/daemon/dns/udp-worker-protocol.ts';
+import type {
+  UdpPublication,
+  UdpWorkerData,
+  UdpWorkerReport,
+} from '../../../src/daemon/dns/udp-worker-protocol.ts';
 
 /*
  * A UDP worker that goes by the first letter of the qname: `f` it hands over, at `x` it dies, at
- * `l` it loops for ever; all else gets a response whose rcode is the first octet of the table
+ * `l` it loops for ever, at `n` it says that it may not go before others; all else gets a response whose rcode is the first octet of the table
  * published last (0: none yet).
  */
 
@@ -24,14 +28,15 @@ function respond(message: Uint8Array, length: number, rcode: number, out: Uint8A
   return length;
 }
 
-assert(parentPort !== null, 'this module is a worker');
+const port = parentPort;
+assert(port !== null, 'this module is a worker');
 const { setup } = workerData as UdpWorkerData;
 const libc = await loadLibc();
 assert(libc.ok, 'the C library is here');
 
 runUdpThread(setup, {
   libc: libc.value,
-  port: parentPort,
+  port,
   handle(message, length, _client, _nowMs, out) {
     switch (String.fromCharCode(message[LETTER_AT] ?? 0)) {
       case 'f':
@@ -40,6 +45,11 @@ runUdpThread(setup, {
         throw new Error('told to die');
       case 'l':
         for (;;) marker++;
+      case 'n': {
+        const refused: UdpWorkerReport = { kind: 'nice', nice: 0 };
+        port.postMessage(refused);
+        return respond(message, length, marker, out);
+      }
       case 'd':
         return DROP;
       default:
@@ -51,7 +61,7 @@ runUdpThread(setup, {
   now: () => performance.now(),
   onMessage(message) {
     const publication = message as UdpPublication;
-    if (publication.kind === 'table') marker = new Uint8Array(publication.buffer)[0] ?? 0;
+    if (publication.kind === 'table') marker = new Uint8Array(publication.table.buffer)[0] ?? 0;
   },
   onIdle: () => undefined,
 });

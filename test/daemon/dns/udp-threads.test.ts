@@ -85,7 +85,7 @@ async function connect(t: TestContext, server: SocketAddress): Promise<UdpClient
 function publish(threads: UdpThreads, marker: number): void {
   const buffer = new SharedArrayBuffer(1);
   new Uint8Array(buffer)[0] = marker;
-  threads.publish({ kind: 'table', buffer, zoneSlots: new Uint8Array(0) });
+  threads.publish({ kind: 'table', table: { buffer, root: 0 }, zoneSlots: new Uint8Array(0) });
 }
 
 for (const address of ['127.0.0.1', '::1']) {
@@ -273,6 +273,20 @@ test(
     assert.equal(listeners[0]!.stats().received, 2);
   },
 );
+
+test('that no thread may go before others is logged once', { skip }, async (t) => {
+  const { threads, listeners, logged } = open(t, { threads: 2 });
+  assert.equal(threads.nice, null);
+  for (let id = 1; id <= 8; id++) {
+    const client = await connect(t, listeners[0]!.address);
+    await client.ask(query(id, 'n'));
+  }
+  await until(() => threads.nice === 0, 'the report');
+  // What was reported before this is here with it.
+  const client = await connect(t, listeners[0]!.address);
+  await client.ask(query(9, 'f'));
+  assert.deepEqual(logged, ['udp-priority-refused']);
+});
 
 test('queries handed over by a thread that died are answered', { skip }, async (t) => {
   const held: (() => void)[] = [];

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { systemClock } from '../../../src/adapters/clock.ts';
 import { loadNativeUdp } from '../../../src/adapters/dns/native/native-udp.ts';
 import type { QueryHandler } from '../../../src/adapters/dns/query-handler.ts';
@@ -14,6 +17,7 @@ import { CHOSEN, SampleControl } from '../../../src/core/respond/query-sample.ts
 import type { ResponderSettings } from '../../../src/core/respond/responder.ts';
 import { TopNames } from '../../../src/core/respond/top-names.ts';
 import { UdpThreads } from '../../../src/daemon/dns/udp-threads.ts';
+import { UDP_NICE } from '../../../src/daemon/dns/udp-worker-protocol.ts';
 import { buildMessage, readMessage } from '../../support/dns-message.ts';
 import type { ReadMessage } from '../../support/dns-message.ts';
 import { openUdpClient, until } from '../../support/dns-peer.ts';
@@ -58,7 +62,9 @@ const refuse: QueryHandler = (message, _client, respond) => {
 async function open(t: TestContext): Promise<Opened> {
   assert.ok(native.ok);
   const fail = (event: string): never => assert.fail(event);
-  const log: Log = { debug: fail, info: fail, warn: fail, error: fail };
+  // Where the tests run as an ordinary user.
+  const info = (event: string): void => assert.equal(event, 'udp-priority-refused');
+  const log: Log = { debug: fail, info, warn: fail, error: fail };
   const top = new TopNames(systemClock.monotonic());
   const sample = SampleControl.create();
   new SampleControl(sample).sample(1);
@@ -84,7 +90,7 @@ async function open(t: TestContext): Promise<Opened> {
 
 function publishTable(threads: UdpThreads, address: string): void {
   const table = compileZone((store) => store.address('web.mesos.', ip(address)));
-  threads.publish({ kind: 'table', buffer: table.buffer, zoneSlots: Uint8Array.of(1) });
+  threads.publish({ kind: 'table', table: table.shared, zoneSlots: Uint8Array.of(1) });
 }
 
 function publishAll(threads: UdpThreads): void {
@@ -151,4 +157,34 @@ test('queries that are chosen for the log come to the main thread', { skip }, as
     top.read(1, systemClock.monotonic()).names.map(({ name }) => name),
     ['web.mesos.'],
   );
+});
+
+/** Nice values of all threads of this process by thread id (proc_pid_stat(5), field 19). */
+function niceValues(): Map<string, number> {
+  const values = new Map<string, number>();
+  for (const thread of readdirSync('/proc/self/task')) {
+    const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'latin1');
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    assert.match(state ?? '', /^[A-Z]$/);
+    values.set(thread, Number(fields[15]));
+  }
+  return values;
+}
+
+test('a UDP thread goes before all others, and it alone', { skip }, async (t) => {
+  const usual = niceValues().get(String(process.pid));
+  const { threads, ask } = await open(t);
+  await until(() => threads.nice !== null, 'the report of the thread');
+  if (threads.nice !== UDP_NICE) {
+    t.skip('this needs CAP_SYS_NICE or `ulimit -e 35`');
+    return;
+  }
+  publishAll(threads);
+  assert.equal((await ask('web.mesos.')).rcode, RCODE.NOERROR);
+  const later = new Worker('setTimeout(() => undefined, 60_000)', { eval: true });
+  t.after(() => later.terminate());
+  await once(later, 'online');
+  const values = [...niceValues().values()];
+  assert.equal(values.filter((nice) => nice === UDP_NICE).length, 1);
+  assert.deepEqual(new Set(values), new Set([usual, UDP_NICE]));
 });

@@ -11,10 +11,10 @@ const WORDS = 3;
 export const WAKE_MS = 500;
 /**
  * Queries that one thread may have handed to the main thread and that are not answered yet. Each
- * holds about a kilobyte there, and the upstreams of a node answer 2,000 in well under a second:
- * more of them are a flood, or an upstream that is away.
+ * holds about a kilobyte there. More than the clients that may wait for upstreams in all: of those,
+ * the resolver lets old ones give way to new ones, which this thread can only turn away.
  */
-export const UNANSWERED_MAX = 2_000;
+export const UNANSWERED_MAX = 5_000;
 
 /**
  * How the main thread is heard by a UDP thread, which looks into shared memory between two batches
