@@ -7,6 +7,7 @@ import {
 } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { coveringPrefix, isSubPrefix, parsePrefix, type Prefix } from '../base/prefix.ts';
+import { formatUpstreamIdentity, parseUpstream, type Upstream } from '../base/upstream.ts';
 import { describeFound, quote } from './problem-list.ts';
 import { listType } from './value-type.ts';
 import type { JsonSchema, ValueType } from './value-type.ts';
@@ -106,6 +107,18 @@ export const anyPrefixType: ValueType<Prefix> = prefixType({
 export const prefixListType: ValueType<readonly Prefix[]> = listType(anyPrefixType, {
   lengthMax: PREFIXES_MAX,
 });
+
+/** A resolver, over UDP and TCP or over TLS; texts are those of `parseUpstream`. */
+export const upstreamType: ValueType<Upstream> = {
+  schema: { type: 'string', minLength: 1 },
+  read(node, path, problems) {
+    const parsed = parseUpstream(node.kind === 'string' ? node.value : '');
+    if (parsed.ok) return parsed.value;
+    problems.error(path, `expected ${parsed.error}${describeFound(node)}`);
+    return undefined;
+  },
+  write: formatUpstreamIdentity,
+};
 
 /** Address of one family that packets between nodes can carry; the value is its canonical text. */
 export function nodeAddressType(family: 4 | 6): ValueType<string> {

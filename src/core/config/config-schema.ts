@@ -16,12 +16,10 @@ export function configSchema(): JsonSchema {
 }
 
 function sectionSchema(section: string): JsonSchema {
-  const required: string[] = [];
   const properties: Record<string, Json> = {};
   for (const path of NATIVE_PATHS) {
     const child = childOf(section, path);
     if (child === null) continue;
-    if (NATIVE_KEYS[path].required && !required.includes(child.name)) required.push(child.name);
     properties[child.name] ??= child.isKey ? keySchema(path) : sectionSchema(child.path);
   }
   const { description = '', rules = {} } = NATIVE_SECTIONS[section] ?? {};
@@ -30,7 +28,6 @@ function sectionSchema(section: string): JsonSchema {
     type: 'object',
     properties,
     additionalProperties: false,
-    ...(required.length > 0 ? { required } : {}),
     ...rules,
   };
 }

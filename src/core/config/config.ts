@@ -23,9 +23,54 @@ export interface MasterTls {
   readonly keyFile: string | null;
 }
 
+/** The ensemble in which masters elect their leader. */
+export interface ZookeeperConfig {
+  /** Members, port 2181 unless they say another; at least one. */
+  readonly servers: readonly HostPort[];
+  /** Node below which masters enter themselves, such as `/mesos`; no final slash, `/` for the root. */
+  readonly path: string;
+  /** Digest authentication; null: none. */
+  readonly auth: { readonly user: string; readonly password: string } | null;
+}
+
+/** The master's event stream, SUBSCRIBE of the operator API. */
+export interface EventsConfig {
+  /** `auto`: while the cluster has `agentsMax` agents at most, since every node is a subscriber. */
+  readonly follow: 'auto' | 'always' | 'never';
+  readonly agentsMax: number;
+}
+
+/** When a state is held back instead of believed. */
+export interface TrustConfig {
+  /** Endpoints that may vanish at once, as a share between 0 and 1 of those there were. */
+  readonly lossShare: number;
+  /** How long a state is held back at most. */
+  readonly holdMs: number;
+}
+
+/** Marathon's API, for health that Mesos does not know of. */
+export interface MarathonConfig {
+  /** Marathon's instances, asked in this order until one answers; at least one. */
+  readonly instances: readonly HostPort[];
+  readonly tls: MasterTls | null;
+  readonly auth: MasterAuth;
+  /** Name of the framework whose tasks these are. */
+  readonly framework: string;
+}
+
 export interface ClusterConfig {
-  /** Masters to ask, in order; at least one. */
+  /** Masters to ask, in order; at least one, unless ZooKeeper says who they are. */
   readonly masters: readonly HostPort[];
+  /** null: the leader is found by asking masters. */
+  readonly zookeeper: ZookeeperConfig | null;
+  readonly events: EventsConfig;
+  readonly trust: TrustConfig;
+  /** File with services from outside of Mesos; null: none. */
+  readonly servicesFile: string | null;
+  /** File of the last state; '': none; null: `last-state` in the service manager's directory. */
+  readonly savedState: string | null;
+  /** null: health is what Mesos says. */
+  readonly marathon: MarathonConfig | null;
   readonly pollIntervalMs: number;
   /** Deadline of one whole state request, body included. */
   readonly requestTimeoutMs: number;

@@ -2,11 +2,15 @@ import { parseIpAddress } from '../base/address.ts';
 import { parseHostPort } from '../base/host-port.ts';
 import type { HostPort } from '../base/host-port.ts';
 import type { Config, DnsConfig, HttpConfig, IpSource } from './config.ts';
-import type { MasterAuth, MasterTls } from './config.ts';
+import type { ClusterConfig, MasterAuth, MasterTls, ZookeeperConfig } from './config.ts';
 import { parseSoaName, parseZoneName } from './config-name.ts';
 import { capped, warnZeroTtl } from './config-warning.ts';
 import type { JsonObject } from './json-text.ts';
-import { readMesosDnsFile, SOA_NAME_DEFAULTS } from './mesos-dns-file.ts';
+import {
+  readMesosDnsFile,
+  SOA_NAME_DEFAULTS,
+  ZK_DETECTION_SECONDS_DEFAULT,
+} from './mesos-dns-file.ts';
 import type { MesosDnsFile } from './mesos-dns-file.ts';
 import { readForwarding } from './mesos-dns-forwarding.ts';
 import { DNS_SECONDS_MAX, EVERYONE } from './native-dns-keys.ts';
@@ -19,6 +23,7 @@ import { ALIAS_DOMAIN_DEFAULT } from './native-vip-rules.ts';
 import { quote } from './problem-list.ts';
 import type { ProblemList } from './problem-list.ts';
 import { LIST_LENGTH_MAX } from './value-type.ts';
+import { parseZookeeperUrl } from './zookeeper-url.ts';
 
 /** Mesos-DNS has no VIPs: a file that was written for it must not change the kernel. */
 const WITHOUT_VIPS: Pick<Config, 'vip' | 'kernel'> = {
@@ -42,6 +47,21 @@ const WITHOUT_VIPS: Pick<Config, 'vip' | 'kernel'> = {
     snat: false,
   },
 };
+
+/** What Mesos-DNS has no keys for; seen only in how soon a change is there, and in what is believed. */
+const WITHOUT_LIVE_KEYS = {
+  events: {
+    follow: nativeDefault('cluster.events.follow'),
+    agentsMax: nativeDefault('cluster.events.agentsMax'),
+  },
+  trust: {
+    lossShare: nativeDefault('cluster.trust.maxLossPercent'),
+    holdMs: nativeDefault('cluster.trust.holdSeconds'),
+  },
+  servicesFile: null,
+  savedState: null,
+  marathon: null,
+} satisfies Partial<ClusterConfig>;
 
 /** What Mesos-DNS has no keys for: it answered everyone, in class IN alone; the rest is not seen. */
 const DNS_WITHOUT_KEYS = {
@@ -78,6 +98,8 @@ export function readMesosDnsConfig(
     file,
     cluster: {
       masters,
+      zookeeper: readZookeeper(values, problems),
+      ...WITHOUT_LIVE_KEYS,
       ...readPolling(values, problems),
       stateBytesMax: nativeDefault('cluster.stateBytesMax'),
       tls: readTls(values, problems),
@@ -100,18 +122,9 @@ export function readMesosDnsConfig(
 }
 
 function readMasters(values: MesosDnsFile, problems: ProblemList): readonly HostPort[] {
-  if (values.zk !== '' && !values.zk.startsWith('zk://')) {
-    problems.error(
-      'zk',
-      'expected "zk://host:port,…/path"; other forms gave Mesos-DNS wrong addresses',
-    );
-  } else if (values.zk !== '' && values.masters.length > 0) {
-    problems.warning('zk', 'is not used: the leader is read from the masters in "masters" alone');
-  } else if (values.zk !== '') {
-    const advice = 'add "masters": ["host:5050", …] with every master';
-    problems.error('zk', `this version reads the leader from "masters", not ZooKeeper; ${advice}`);
-  } else if (values.masters.length === 0) {
-    problems.error('masters', 'is missing or empty; list the masters, as in ["10.0.0.1:5050"]');
+  if (values.zk === '' && values.masters.length === 0) {
+    const advice = 'list the masters, as in ["10.0.0.1:5050"], or set "zk"';
+    problems.error('masters', `is missing or empty; ${advice}`);
   }
   if (values.masters.length > LIST_LENGTH_MAX) {
     problems.error('masters', `has more than ${LIST_LENGTH_MAX} entries`);
@@ -131,6 +144,20 @@ function readMasters(values: MesosDnsFile, problems: ProblemList): readonly Host
     masters.push(parsed.value);
   }
   return masters;
+}
+
+function readZookeeper(values: MesosDnsFile, problems: ProblemList): ZookeeperConfig | null {
+  const { zk, zkDetectionTimeout } = values;
+  if (zk === '') return null;
+  if (zkDetectionTimeout !== ZK_DETECTION_SECONDS_DEFAULT) {
+    const message = 'has no effect: without a leader hoplite goes on with what it knows';
+    problems.warning('zkDetectionTimeout', `${message} and does not exit`);
+  }
+  const parsed = parseZookeeperUrl(zk);
+  if (parsed.ok) return parsed.value;
+  const why = zk.startsWith('zk://') ? '' : '; other forms gave Mesos-DNS wrong addresses';
+  problems.error('zk', `expected ${parsed.error}${why}`);
+  return null;
 }
 
 function readPolling(

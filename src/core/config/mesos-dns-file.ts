@@ -55,6 +55,9 @@ interface Field<T> {
   readonly default: T;
 }
 
+/** How long Mesos-DNS looks for a leader before it exits. */
+export const ZK_DETECTION_SECONDS_DEFAULT = 30;
+
 /** Used for an empty text, too. */
 export const SOA_NAME_DEFAULTS = { SOAMname: 'ns1.mesos', SOARname: 'root.ns1.mesos' } as const;
 
@@ -64,7 +67,7 @@ const FIELDS: { readonly [K in MesosDnsKey]: Field<MesosDnsFile[K]> } = {
   masters: { type: goStrings, default: [] },
   refreshSeconds: { type: goInt, default: 60 },
   stateTimeoutSeconds: { type: goInt, default: 300 },
-  zkDetectionTimeout: { type: goInt, default: 30 },
+  zkDetectionTimeout: { type: goInt, default: ZK_DETECTION_SECONDS_DEFAULT },
   ttl: { type: goInt32, default: 60 },
   domain: { type: goString, default: 'mesos' },
   port: { type: goInt, default: 53 },

@@ -1,6 +1,9 @@
-import type { Config, SocketAddress } from './config.ts';
-import { formatHostPort, formatSocketAddress } from '../base/host-port.ts';
+import type { Config } from './config.ts';
+import { formatHostPort } from '../base/host-port.ts';
+import { formatUpstream } from '../base/upstream.ts';
+import type { Upstream } from '../base/upstream.ts';
 import { mask } from './value-type.ts';
+import { formatZookeeperUrl } from './zookeeper-url.ts';
 
 /**
  * Body of `GET /v1/config` in the order and spelling of Mesos-DNS, for its clients. What Mesos-DNS
@@ -19,7 +22,7 @@ export function mesosDnsConfigView(
     Port: listener?.port ?? 0,
     Timeout: Math.ceil(forward.timeoutMs / 1000),
     StateTimeoutSeconds: Math.ceil(cluster.requestTimeoutMs / 1000),
-    // The default of Mesos-DNS; nothing is looked up in ZooKeeper here.
+    // The default of Mesos-DNS; here nothing ends when ZooKeeper knows no leader.
     ZkDetectionTimeout: 30,
     HttpPort: http.listen.port,
     TTL: dns.ttlSeconds,
@@ -37,7 +40,7 @@ export function mesosDnsConfigView(
     ),
     Resolvers: forward.upstreams === 'system' ? [] : forward.upstreams.map(formatResolver),
     IPSources: names.addresses === 'by-network' ? [names.addresses] : [...names.addresses],
-    Zk: '',
+    Zk: cluster.zookeeper === null ? '' : formatZookeeperUrl(cluster.zookeeper),
     Domain: dns.domain,
     File: config.file,
     Listener: listener?.address ?? '',
@@ -63,6 +66,7 @@ export function mesosDnsConfigView(
 }
 
 /** The default port is left out, as operators write it. */
-function formatResolver(upstream: SocketAddress): string {
-  return upstream.port === 53 ? upstream.address : formatSocketAddress(upstream);
+function formatResolver(upstream: Upstream): string {
+  const isPlain = upstream.port === 53 && upstream.tls === undefined;
+  return isPlain ? upstream.address : formatUpstream(upstream);
 }

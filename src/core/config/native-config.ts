@@ -1,7 +1,8 @@
 import { assert } from '../base/assert.ts';
-import type { Config, DnsConfig, ForwardConfig, MasterAuth, MasterTls } from './config.ts';
+import type { ClusterConfig, Config, DnsConfig, ForwardConfig } from './config.ts';
 import { warnZeroTtl } from './config-warning.ts';
 import type { JsonNode, JsonObject } from './json-text.ts';
+import { checkLeaderSource, readAuth, readMarathon, readTls } from './native-cluster-rules.ts';
 import type { NativeKey } from './native-key.ts';
 import { checkForwarding } from './native-forward-rules.ts';
 import { NATIVE_KEYS, NATIVE_PATHS, NATIVE_SECTIONS, sectionOf } from './native-keys.ts';
@@ -42,14 +43,19 @@ export function readNativeConfig(
   readSection(root, '', content, problems, explainKey);
   fillDefaults(content, problems);
   checkServers(content.values, problems);
-  const auth = readAuth(content, problems);
-  const tls = readTls(content, problems);
+  checkLeaderSource(content, problems);
+  const access = {
+    auth: readAuth('cluster', content, problems),
+    tls: readTls('cluster', content, problems),
+    marathon: readMarathon(content, problems),
+  };
   checkForwarding(content.values, problems);
   checkVips(content.values, problems);
   warnZeroTtl(content.values['dns.ttlSeconds'], 'dns.ttlSeconds', problems);
   if (problems.hasErrors) return null;
+  const { auth } = access;
   assert(auth !== null, 'without problems there is an authorisation');
-  return buildConfig(content.values, file, auth, tls);
+  return buildConfig(content.values, file, { ...access, auth });
 }
 
 function readSection(
@@ -113,9 +119,8 @@ function fillDefaults({ values, present }: NativeFile, problems: ProblemList): v
   const slots: Slots = values;
   for (const path of NATIVE_PATHS) {
     if (present.has(path)) continue;
-    const { default: value, required }: NativeKey<unknown> = NATIVE_KEYS[path];
+    const { default: value }: NativeKey<unknown> = NATIVE_KEYS[path];
     if (value !== undefined) slots[path] = value;
-    if (required) problems.error(path, 'is missing; list the masters, as in ["10.0.0.1:5050"]');
   }
   if (!present.has('vip.aliasDomains')) {
     slots['vip.aliasDomains'] = defaultAliasDomains(values, problems);
@@ -128,67 +133,13 @@ function checkServers(values: Values, problems: ProblemList): void {
   }
 }
 
-/** Keys that each kind of authorisation needs; the others would have no effect. */
-const AUTH_KEYS: Readonly<Record<MasterAuth['kind'], readonly string[]>> = {
-  none: [],
-  basic: ['principal', 'secret'],
-  iam: ['configFile'],
-};
-
-function readAuth({ values, present }: NativeFile, problems: ProblemList): MasterAuth | null {
-  const kind = values['cluster.auth.kind'];
-  if (kind === undefined) return null;
-  const needed = AUTH_KEYS[kind];
-  for (const key of ['principal', 'secret', 'configFile']) {
-    const path = `cluster.auth.${key}`;
-    const isThere = present.has(path);
-    if (isThere && !needed.includes(key)) {
-      problems.error(
-        path,
-        `means nothing with kind "${kind}"; change cluster.auth.kind or remove it`,
-      );
-    } else if (!isThere && needed.includes(key)) {
-      problems.error(path, `is missing; kind "${kind}" needs it`);
-    }
-  }
-  if (kind === 'none') return { kind };
-  if (kind === 'iam') {
-    const configFile = values['cluster.auth.configFile'];
-    return configFile === undefined ? null : { kind, configFile };
-  }
-  const principal = values['cluster.auth.principal'];
-  const secret = values['cluster.auth.secret'];
-  if (principal === undefined || secret === undefined) return null;
-  if (principal === '' && secret === '') {
-    problems.error('cluster.auth', 'principal and secret are both empty; fill in at least one');
-  }
-  return { kind, principal, secret };
-}
-
-function readTls({ values, present }: NativeFile, problems: ProblemList): MasterTls | null {
-  if (!present.has('cluster.tls')) return null;
-  const cert = 'cluster.tls.certFile';
-  const key = 'cluster.tls.keyFile';
-  if (present.has(cert) !== present.has(key)) {
-    const missing = present.has(cert) ? key : cert;
-    problems.error(missing, 'is missing; certFile and keyFile are given both or not at all');
-  }
-  return {
-    caFile: values['cluster.tls.caFile'] ?? null,
-    certFile: values[cert] ?? null,
-    keyFile: values[key] ?? null,
-  };
-}
+/** What is read from several keys at once. */
+type Access = Pick<ClusterConfig, 'auth' | 'tls' | 'marathon'>;
 
 /** The value of a key; asserts that it has one. */
 type Get = <P extends NativePath>(path: P) => NativeValues[P];
 
-function buildConfig(
-  values: Values,
-  file: string,
-  auth: MasterAuth,
-  tls: MasterTls | null,
-): Config {
+function buildConfig(values: Values, file: string, access: Access): Config {
   const get: Get = (path) => {
     const value = values[path];
     assert(value !== undefined, `${path} has a value or a problem`);
@@ -197,14 +148,7 @@ function buildConfig(
   return {
     format: 'native',
     file,
-    cluster: {
-      masters: get('cluster.masters'),
-      pollIntervalMs: get('cluster.pollIntervalSeconds'),
-      requestTimeoutMs: get('cluster.requestTimeoutSeconds'),
-      stateBytesMax: get('cluster.stateBytesMax'),
-      tls,
-      auth,
-    },
+    cluster: buildCluster(get, values, access),
     dns: buildDns(get, values),
     names: {
       labels: get('names.labels'),
@@ -242,6 +186,27 @@ function buildConfig(
       enumeration: get('http.enumeration'),
     },
     log: { level: get('log.level'), querySample: get('log.querySample') },
+  };
+}
+
+function buildCluster(get: Get, values: Values, access: Access): ClusterConfig {
+  return {
+    masters: values['cluster.masters'] ?? [],
+    zookeeper: values['cluster.zookeeper'] ?? null,
+    events: {
+      follow: get('cluster.events.follow'),
+      agentsMax: get('cluster.events.agentsMax'),
+    },
+    trust: {
+      lossShare: get('cluster.trust.maxLossPercent'),
+      holdMs: get('cluster.trust.holdSeconds'),
+    },
+    servicesFile: values['cluster.servicesFile'] ?? null,
+    savedState: values['cluster.savedState'] ?? null,
+    pollIntervalMs: get('cluster.pollIntervalSeconds'),
+    requestTimeoutMs: get('cluster.requestTimeoutSeconds'),
+    stateBytesMax: get('cluster.stateBytesMax'),
+    ...access,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Prefix } from '../base/prefix.ts';
-import { prefixListType } from './address-type.ts';
-import type { ForwardConfig, ForwardZone, SocketAddress } from './config.ts';
+import type { Upstream } from '../base/upstream.ts';
+import { prefixListType, upstreamType } from './address-type.ts';
+import type { ForwardConfig, ForwardZone } from './config.ts';
 import { NEAR_CLIENTS } from './native-dns-keys.ts';
 import type { NativeKey, NativeSection } from './native-key.ts';
 import {
@@ -10,7 +11,6 @@ import {
   forwardZonesType,
   integerType,
   listType,
-  socketAddressType,
   wordOrListType,
   wordType,
   zoneNameType,
@@ -19,7 +19,7 @@ import {
 /** Keys of the section `forward` with the types of their values once they are read. */
 export interface ForwardValues {
   readonly 'forward.enabled': boolean;
-  readonly 'forward.upstreams': 'system' | readonly SocketAddress[];
+  readonly 'forward.upstreams': 'system' | readonly Upstream[];
   readonly 'forward.zones': readonly ForwardZone[];
   readonly 'forward.allow': readonly Prefix[];
   readonly 'forward.policy': ForwardConfig['policy'];
@@ -48,7 +48,7 @@ const KEPT_SECONDS_MAX = 604_800;
 /** More than a day has been found to be problematic (RFC 2308 §5). */
 const NEGATIVE_TTL_SECONDS_MAX = 86_400;
 
-const upstreamsType = listType(socketAddressType(53, 1));
+const upstreamsType = listType(upstreamType);
 const exchangeType = durationType(DURATION_SECONDS_MIN, FORWARD_TIMEOUT_SECONDS_MAX);
 
 /** The objects that hold the keys of `FORWARD_KEYS`. */
@@ -67,7 +67,7 @@ export const FORWARD_KEYS: { readonly [P in keyof ForwardValues]: NativeKey<Forw
   },
   'forward.upstreams': {
     description:
-      'Resolvers in order (default port 53); system: /etc/resolv.conf, less where hoplite listens.',
+      'Resolvers in order (default port 53), over TLS as tls://10.0.0.53#its.name or tls://10.0.0.53#pin-sha256=… (default port 853); system: /etc/resolv.conf, less where hoplite listens.',
     type: wordOrListType('system', upstreamsType),
     default: 'system',
     of: (config) => config.forward.upstreams,

@@ -1,3 +1,4 @@
+import { formatUpstream, formatUpstreamIdentity } from '../base/upstream.ts';
 import { isWithin } from './config-name.ts';
 import { warnForwardLoops } from './config-warning.ts';
 import type { NativeValues } from './native-keys.ts';
@@ -12,6 +13,7 @@ export function checkForwarding(values: Values, problems: ProblemList): void {
   checkZones(values, problems);
   checkTimes(values, problems);
   warnExceptions(values, problems);
+  checkIdentities(values, problems);
   if (values['dns.enabled'] !== true || values['forward.enabled'] !== true) return;
   const listen = values['dns.listen'] ?? [];
   warnForwardLoops(listen, values['forward.upstreams'] ?? 'system', 'forward.upstreams', problems);
@@ -28,6 +30,30 @@ function checkZones(values: Values, problems: ProblemList): void {
     const relation = zone === domain ? 'is' : `is inside`;
     const message = `${relation} the own domain ${domain}, which is answered here; remove it`;
     problems.error(memberPath('forward.zones', zone), message);
+  }
+}
+
+/** What is known of an upstream is known of its address, so one address is one server. */
+function checkIdentities(values: Values, problems: ProblemList): void {
+  const known = new Map<string, string>();
+  const upstreams = values['forward.upstreams'] ?? 'system';
+  const lists = [
+    { path: 'forward.upstreams', list: upstreams === 'system' ? [] : upstreams },
+    ...(values['forward.zones'] ?? []).map(({ zone, upstreams: list }) => ({
+      path: memberPath('forward.zones', zone),
+      list,
+    })),
+  ];
+  for (const { path, list } of lists) {
+    for (const [i, upstream] of list.entries()) {
+      const label = formatUpstream(upstream);
+      const identity = formatUpstreamIdentity(upstream);
+      const other = known.get(label) ?? identity;
+      known.set(label, other);
+      if (other === identity) continue;
+      const message = `${identity} is ${other} elsewhere; give it one name and the same pins`;
+      problems.error(`${path}[${i}]`, message);
+    }
   }
 }
 

@@ -7,7 +7,6 @@ export interface NativeKey<T> {
   readonly description: string;
   /** Durations are seconds in the file and milliseconds as a value. */
   readonly type: ValueType<T>;
-  readonly required?: true;
   /** Absent: the key may be left out and then depends on other keys, see the description. */
   readonly default?: T;
   /** The value in a `Config`; undefined where the key would say nothing. */

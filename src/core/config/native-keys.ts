@@ -1,6 +1,8 @@
 import { assert } from '../base/assert.ts';
 import type { HostPort } from '../base/host-port.ts';
 import type { IpSource, LogLevel } from './config.ts';
+import { AUTH_RULES, CLUSTER_KEYS, CLUSTER_SECTIONS, TLS_RULES } from './native-cluster-keys.ts';
+import type { ClusterValues } from './native-cluster-keys.ts';
 import { DNS_KEYS, DNS_SECTIONS } from './native-dns-keys.ts';
 import type { DnsValues } from './native-dns-keys.ts';
 import { FORWARD_KEYS, FORWARD_SECTIONS } from './native-forward-keys.ts';
@@ -21,10 +23,9 @@ import {
   wordOrListType,
   wordType,
 } from './value-type.ts';
-import type { JsonSchema } from './value-type.ts';
 
 /** Every key of the native format with the type of its value once it is read. */
-export interface NativeValues extends DnsValues, VipValues, ForwardValues {
+export interface NativeValues extends ClusterValues, DnsValues, VipValues, ForwardValues {
   readonly 'cluster.masters': readonly HostPort[];
   readonly 'cluster.pollIntervalSeconds': number;
   readonly 'cluster.requestTimeoutSeconds': number;
@@ -59,36 +60,24 @@ const STATE_BYTES_MIN = 4096;
 /** The body becomes one string, and V8's hold no more characters. */
 const STATE_BYTES_MAX = 2 ** 29 - 24;
 
-const AUTH_RULES: JsonSchema = {
-  oneOf: [
-    {
-      properties: { kind: { const: 'none' }, principal: false, secret: false, configFile: false },
-    },
-    {
-      properties: { kind: { const: 'basic' }, configFile: false },
-      required: ['kind', 'principal', 'secret'],
-    },
-    {
-      properties: { kind: { const: 'iam' }, principal: false, secret: false },
-      required: ['kind', 'configFile'],
-    },
-  ],
-};
-
 /** The objects of the native format; '' is the file itself. */
 export const NATIVE_SECTIONS: Readonly<Record<string, NativeSection>> = {
-  '': { description: 'Configuration of one hoplite daemon.' },
-  cluster: { description: 'The Mesos cluster that is published.' },
+  '': { description: 'Configuration of one hoplite daemon.', rules: { required: ['cluster'] } },
+  cluster: {
+    description: 'The Mesos cluster that is published.',
+    rules: { anyOf: [{ required: ['masters'] }, { required: ['zookeeper'] }] },
+  },
   'cluster.tls': {
     description:
       'Present, even empty: the masters are asked over HTTPS and their certificates verified.',
-    rules: { dependentRequired: { certFile: ['keyFile'], keyFile: ['certFile'] } },
+    rules: TLS_RULES,
     of: (config) => config.cluster.tls !== null,
   },
   'cluster.auth': {
     description: 'How requests to the master are authorised.',
     rules: AUTH_RULES,
   },
+  ...CLUSTER_SECTIONS,
   ...DNS_SECTIONS,
   names: { description: 'Which names and addresses tasks get.' },
   ...VIP_SECTIONS,
@@ -100,10 +89,10 @@ export const NATIVE_SECTIONS: Readonly<Record<string, NativeSection>> = {
 /** The keys of the native format, in the order of the schema and of `check-config`. */
 export const NATIVE_KEYS: { readonly [P in NativePath]: NativeKey<NativeValues[P]> } = {
   'cluster.masters': {
-    description: 'Masters as host:port (default port 5050), asked in this order for the leader.',
+    description:
+      'Masters as host:port (default port 5050), asked in this order for the leader; beside cluster.zookeeper used while that does not answer.',
     type: listType(hostPortType(5050, 1)),
-    required: true,
-    of: (config) => config.cluster.masters,
+    of: ({ cluster: { masters } }) => (masters.length > 0 ? masters : undefined),
   },
   'cluster.pollIntervalSeconds': {
     description: 'Seconds between two reads of the cluster state.',
@@ -161,6 +150,7 @@ export const NATIVE_KEYS: { readonly [P in NativePath]: NativeKey<NativeValues[P
     type: textType(1),
     of: ({ cluster: { auth } }) => (auth.kind === 'iam' ? auth.configFile : undefined),
   },
+  ...CLUSTER_KEYS,
   ...DNS_KEYS,
   'names.labels': {
     description: 'rfc1123: labels of up to 63 characters; rfc952: 24, starting with a letter.',

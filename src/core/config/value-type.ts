@@ -97,6 +97,16 @@ export const shareType: ValueType<number> = {
   write: (value) => value,
 };
 
+/** Whole percents in the file; a share between 0 and 1 in the `Config`. */
+export const percentType: ValueType<number> = {
+  schema: { type: 'integer', minimum: 0, maximum: 100 },
+  read(node, path, problems) {
+    const percent = integerType(0, 100).read(node, path, problems);
+    return percent === undefined ? undefined : percent / 100;
+  },
+  write: (share) => Math.round(share * 100),
+};
+
 /** Seconds in the file, fractions allowed; whole milliseconds in the `Config`. */
 export function durationType(minimum: number, maximum: number): ValueType<number> {
   return {

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
+import type { Upstream } from '../../../src/core/base/upstream.ts';
 import type { Config, SocketAddress } from '../../../src/core/config/config.ts';
 import { parseIpAddress } from '../../../src/core/base/address.ts';
 import {
@@ -35,6 +37,19 @@ const list = <T>(item: fc.Arbitrary<T>): fc.Arbitrary<readonly T[]> =>
 const socketAddresses = (ports: fc.Arbitrary<number>): fc.Arbitrary<readonly SocketAddress[]> =>
   list(fc.record({ address, port: ports }));
 
+/** Follows from the address, as one address must not be two servers. */
+function overTls({ address: text, port: number }: SocketAddress): Upstream {
+  const pins = [createHash('sha256').update(text).digest('base64')];
+  const serverName = `server-${text.replace(/[^0-9a-f]/g, '-')}`;
+  const tls = number % 3 === 0 ? { name: serverName, pins: [] } : { name: null, pins };
+  return { address: text, port: number, tls: number % 3 === 1 ? { name: serverName, pins } : tls };
+}
+
+/** Resolvers over UDP and TCP, or over TLS. */
+const upstreams: fc.Arbitrary<readonly Upstream[]> = fc
+  .tuple(socketAddresses(port), fc.boolean())
+  .map(([plain, isTls]) => (isTls ? plain.map(overTls) : plain));
+
 const tls = fc.oneof(
   fc.constant(null),
   fc.record({
@@ -55,6 +70,48 @@ const auth = fc.oneof(
   fc.record({ kind: fc.constant('basic' as const), principal: fc.string(), secret }),
   fc.record({ kind: fc.constant('iam' as const), configFile: path }),
 );
+
+const servers = list(fc.record({ host, port }));
+
+const zookeeper = fc.record({
+  servers,
+  path: fc.oneof(
+    fc.constant('/'),
+    fc
+      .array(fc.stringMatching(/^[a-z0-9 @:%._-]{3,9}$/), { minLength: 1, maxLength: 3 })
+      .map((parts) => `/${parts.join('/')}`)
+      .filter((text) => !/\/\.\.?(\/|$)/.test(text)),
+  ),
+  auth: fc.option(
+    fc.record({
+      user: fc.string({ minLength: 1, maxLength: 9 }).filter((text) => !text.includes(':')),
+      password: secret,
+    }),
+  ),
+});
+
+const cluster = fc
+  .record({
+    masters: fc.oneof(fc.constant([]), servers),
+    zookeeper: fc.option(zookeeper),
+    events: fc.record({
+      follow: fc.constantFrom('auto' as const, 'always' as const, 'never' as const),
+      agentsMax: fc.integer({ min: 1, max: 102_400 }),
+    }),
+    trust: fc.record({
+      lossShare: fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100),
+      holdMs: fc.integer({ min: 0, max: 86_400_000 }),
+    }),
+    servicesFile: fc.option(path),
+    savedState: fc.option(path),
+    marathon: fc.option(fc.record({ instances: servers, tls, auth, framework: path })),
+    pollIntervalMs: durationMs(86_400),
+    requestTimeoutMs: durationMs(3600),
+    stateBytesMax: fc.integer({ min: 4096, max: 2 ** 29 - 24 }),
+    tls,
+    auth,
+  })
+  .filter(({ masters, zookeeper: ensemble }) => masters.length > 0 || ensemble !== null);
 
 /** Blocks in one of some larger ones, from as large as `lengthMin` to as small as `lengthMax`. */
 function blocksIn(
@@ -121,7 +178,7 @@ const dns = fc.record({
 });
 
 const zones = fc
-  .uniqueArray(fc.record({ zone: name, upstreams: socketAddresses(port) }), {
+  .uniqueArray(fc.record({ zone: name, upstreams }), {
     maxLength: 4,
     selector: ({ zone }) => zone,
   })
@@ -129,7 +186,7 @@ const zones = fc
 
 const forward = fc.record({
   enabled: fc.boolean(),
-  upstreams: fc.oneof(fc.constant('system' as const), socketAddresses(port)),
+  upstreams: fc.oneof(fc.constant('system' as const), upstreams),
   zones,
   allow: clients(1),
   policy: fc.constantFrom('race' as const, 'sequential' as const, 'round-robin' as const),
@@ -190,14 +247,7 @@ export const anyConfig: fc.Arbitrary<Config> = fc
   .record({
     format: fc.constantFrom('native' as const, 'mesos-dns' as const),
     file: fc.string(),
-    cluster: fc.record({
-      masters: list(fc.record({ host, port })),
-      pollIntervalMs: durationMs(86_400),
-      requestTimeoutMs: durationMs(3600),
-      stateBytesMax: fc.integer({ min: 4096, max: 2 ** 29 - 24 }),
-      tls,
-      auth,
-    }),
+    cluster,
     dns,
     names: fc.record({
       labels: fc.constantFrom('rfc1123' as const, 'rfc952' as const),
@@ -271,4 +321,12 @@ export const mesosDnsFile: fc.Arbitrary<Record<string, unknown>> = fc
     },
     { requiredKeys: ['mesosCredentials'] },
   )
-  .map((file) => ({ masters: ['10.0.0.1:5050', 'master-2:5050'], ...file }));
+  .chain((file) =>
+    fc
+      .constantFrom(
+        { masters: ['10.0.0.1:5050', 'master-2:5050'] },
+        { masters: ['10.0.0.1:5050'], zk: 'zk://dns:s3cr3t-%2f@zk1,zk2:2182/mesos/' },
+        { zk: 'zk://[2001:db8::1],zk2/' },
+      )
+      .map((source) => ({ ...source, ...file })),
+  );

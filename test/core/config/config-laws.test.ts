@@ -1,18 +1,30 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Config } from '../../../src/core/config/config.ts';
+import type { ClusterConfig, Config, MasterAuth } from '../../../src/core/config/config.ts';
 import { mesosDnsConfigView } from '../../../src/core/config/mesos-dns-view.ts';
 import { formatNativeConfig } from '../../../src/core/config/native-text.ts';
 import { parseConfig } from '../../../src/core/config/parse-config.ts';
 import { MASK } from '../../../src/core/config/value-type.ts';
 import { anyConfig, mesosDnsFile, secret } from './config-arbitrary.ts';
 
+function masked(auth: MasterAuth): MasterAuth {
+  return auth.kind === 'basic' ? { ...auth, secret: auth.secret && MASK } : auth;
+}
+
 /** What a translation cannot keep: the origin, and the secret. */
 function withoutOriginAndSecret(config: Config): Config {
-  const { auth } = config.cluster;
-  const masked = auth.kind === 'basic' ? { ...auth, secret: auth.secret && MASK } : auth;
-  return { ...config, format: 'native', file: '', cluster: { ...config.cluster, auth: masked } };
+  const { auth, marathon, zookeeper } = config.cluster;
+  const cluster: ClusterConfig = {
+    ...config.cluster,
+    auth: masked(auth),
+    marathon: marathon && { ...marathon, auth: masked(marathon.auth) },
+    zookeeper: zookeeper && {
+      ...zookeeper,
+      auth: zookeeper.auth && { ...zookeeper.auth, password: MASK },
+    },
+  };
+  return { ...config, format: 'native', file: '', cluster };
 }
 
 /** The native form with the secret of cookies put back: the mask in its place is refused. */
@@ -105,6 +117,10 @@ describe('laws of the configuration', () => {
               'cache',
               'udpThreads',
               'cookieSecret',
+              'zookeeper',
+              'events',
+              'trust',
+              'marathon',
               'x',
             ),
             fc.jsonValue(),
@@ -169,17 +185,24 @@ describe('laws of the configuration', () => {
 function damagedFile(hidden: string, damage: string, isNative: boolean): string {
   const masters = [damage === 'master' ? `user:${hidden}@10.0.0.1:5050` : '10.0.0.1:5050'];
   const value = damage === 'type' ? [hidden] : hidden;
+  const badly = damage === 'zk' ? 'zk1:x' : 'zk1:2181';
+  const ensemble = `zk://user:${damage === 'zk' ? hidden : encodeURIComponent(hidden)}@${badly}/mesos`;
   const kind = damage === 'kind' ? 'iam' : 'basic';
   const file = isNative
     ? {
-        cluster: { masters, auth: { kind, principal: 'p', secret: value } },
+        cluster: {
+          masters,
+          auth: { kind, principal: 'p', secret: value },
+          zookeeper: ensemble,
+          marathon: { instances: masters, auth: { kind, principal: 'p', secret: value } },
+        },
         ...(damage === 'cookie' ? { dns: { cookieSecret: hidden } } : {}),
       }
     : {
         masters,
         mesosAuthentication: kind,
         mesosCredentials: { principal: 'p', secret: value },
-        ...(damage === 'zk' ? { zk: `zk://user:${hidden}@zk1:2181/mesos` } : {}),
+        zk: ensemble,
       };
   const text = JSON.stringify(damage === 'unknown' ? { ...file, pasword: hidden } : file);
   return damage === 'syntax' ? text.replace(JSON.stringify(hidden), hidden) : text;

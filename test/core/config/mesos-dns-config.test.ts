@@ -46,6 +46,12 @@ test('a file with masters alone gets the defaults of Mesos-DNS', () => {
     file: '/etc/mesos-dns/config.json',
     cluster: {
       masters: [{ host: '10.0.0.1', port: 5050 }],
+      zookeeper: null,
+      events: { follow: 'auto', agentsMax: 500 },
+      trust: { lossShare: 0.2, holdMs: 600_000 },
+      servicesFile: null,
+      savedState: null,
+      marathon: null,
       pollIntervalMs: 60_000,
       requestTimeoutMs: 300_000,
       stateBytesMax: 268_435_456,
@@ -451,8 +457,8 @@ describe('what has no effect is a warning', () => {
     [{ refreshSecond: 5 }, /^warning refreshSecond: .*did you mean "refreshSeconds"\?/],
     [{ ipsource: ['host'] }, /^warning ipsource: .*did you mean "IPSources"\?/],
     [
-      { zk: 'zk://zk1:2181/mesos' },
-      /^warning zk: is not used: the leader is read from the masters/,
+      { zk: 'zk://zk1:2181/mesos', zkDetectionTimeout: 5 },
+      /^warning zkDetectionTimeout: has no effect: without a leader .* does not exit$/,
     ],
     [{ ttl: 0 }, /^warning ttl: 0 forbids/],
     [{ SOAMname: '' }, /^warning SOAMname: is empty; ns1\.mesos is used instead$/],
@@ -489,10 +495,28 @@ describe('what has no effect is a warning', () => {
   }
 });
 
-test('ZooKeeper alone is an error that says what to add', () => {
-  assertProblems(problemsOf('{"zk": "zk://user:hunter2@zk1:2181,zk2:2181/mesos"}'), [
-    /^error zk: this version reads the leader from "masters", .*add "masters": \["host:5050", …\]/,
+test('neither masters nor ZooKeeper is an error that says what to add', () => {
+  assertProblems(problemsOf('{"ttl": 5}'), [
+    /^error masters: is missing or empty; list the masters, .* or set "zk"$/,
   ]);
+});
+
+test('S08: ZooKeeper is taken over, beside masters or alone', () => {
+  const zk = 'zk://user:hunter2@zk1:2181,zk2/mesos';
+  const zookeeper = {
+    servers: [
+      { host: 'zk1', port: 2181 },
+      { host: 'zk2', port: 2181 },
+    ],
+    path: '/mesos',
+    auth: { user: 'user', password: 'hunter2' },
+  };
+  const beside = read({ zk });
+  assert.deepEqual(beside.cluster.zookeeper, zookeeper);
+  assert.equal(beside.cluster.masters.length, 1);
+  const alone = read({ zk, masters: [] });
+  assert.deepEqual(alone.cluster.zookeeper, zookeeper);
+  assert.deepEqual(alone.cluster.masters, []);
 });
 
 test('S01: a listener that is no address is refused instead of crashing later', () => {

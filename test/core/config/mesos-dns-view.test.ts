@@ -96,3 +96,11 @@ test('H01: the secret is masked', () => {
   });
   assert.deepEqual(credentials, { Principal: 'dns', Secret: '********' });
 });
+
+test('H01: ZooKeeper is shown as it is used, with the password masked', () => {
+  const shown = view({ zk: 'zk://dns:hunter2@ZK1,10.0.0.2:2182/mesos/' });
+  assert.deepEqual(
+    [shown['Zk'], shown['Masters']],
+    ['zk://dns:********@zk1:2181,10.0.0.2:2182/mesos', []],
+  );
+});

@@ -37,12 +37,18 @@ function assertProblems(found: readonly string[], expected: readonly RegExp[]): 
   for (const [i, pattern] of expected.entries()) assert.match(found[i]!, pattern);
 }
 
-test('only the masters are required; the rest has defaults', () => {
+test('only the masters or ZooKeeper are required; the rest has defaults', () => {
   assert.deepEqual(read(), {
     format: 'native',
     file: '/etc/hoplite.json',
     cluster: {
       masters: [{ host: '10.0.0.1', port: 5050 }],
+      zookeeper: null,
+      events: { follow: 'auto', agentsMax: 500 },
+      trust: { lossShare: 0.2, holdMs: 600_000 },
+      servicesFile: null,
+      savedState: null,
+      marathon: null,
       pollIntervalMs: 30_000,
       requestTimeoutMs: 20_000,
       stateBytesMax: 268_435_456,
@@ -209,6 +215,59 @@ describe('values are normalised', () => {
       { kind: 'iam', configFile: '/etc/iam.json' },
     ],
     [
+      'ZooKeeper instead of masters',
+      { cluster: { zookeeper: 'zk://dns:p%40ss@ZK1,[2001:DB8::1]:2182/mesos//' } },
+      ({ cluster }) => [cluster.masters, cluster.zookeeper],
+      [
+        [],
+        {
+          servers: [
+            { host: 'zk1', port: 2181 },
+            { host: '2001:db8::1', port: 2182 },
+          ],
+          path: '/mesos',
+          auth: { user: 'dns', password: 'p@ss' },
+        },
+      ],
+    ],
+    [
+      'events, trust and the services file',
+      {
+        cluster: {
+          ...MASTERS,
+          events: { follow: 'always', agentsMax: 20 },
+          trust: { maxLossPercent: 7, holdSeconds: 60 },
+          servicesFile: '/etc/hoplite/services.json',
+        },
+      },
+      ({ cluster: { events, trust, servicesFile } }) => [events, trust, servicesFile],
+      [
+        { follow: 'always', agentsMax: 20 },
+        { lossShare: 0.07, holdMs: 60_000 },
+        '/etc/hoplite/services.json',
+      ],
+    ],
+    [
+      'Marathon with its own authorisation, over HTTPS by the presence of tls',
+      {
+        cluster: {
+          ...MASTERS,
+          marathon: {
+            instances: ['Marathon-1'],
+            tls: {},
+            auth: { kind: 'basic', principal: 'dns', secret: 's3' },
+          },
+        },
+      },
+      ({ cluster }) => cluster.marathon,
+      {
+        instances: [{ host: 'marathon-1', port: 8080 }],
+        tls: { caFile: null, certFile: null, keyFile: null },
+        auth: { kind: 'basic', principal: 'dns', secret: 's3' },
+        framework: 'marathon',
+      },
+    ],
+    [
       'address sources of Mesos-DNS',
       { names: { addresses: ['netinfo', 'docker', 'host'] } },
       ({ names }) => names.addresses,
@@ -249,6 +308,26 @@ const label63 = 'a'.repeat(63);
 describe('a bad value is an error that says what is expected', () => {
   const cases: readonly (readonly [Record<string, unknown>, RegExp])[] = [
     [{ cluster: {} }, /^error cluster\.masters: is missing; list the masters/],
+    [
+      { cluster: { zookeeper: 'http://zk1/mesos' } },
+      /^error cluster\.zookeeper: expected "zk:\/\/host:port,…\/path"$/,
+    ],
+    [
+      { cluster: { ...MASTERS, marathon: {} } },
+      /^error cluster\.marathon\.instances: is missing; list the instances/,
+    ],
+    [
+      { cluster: { ...MASTERS, marathon: { instances: ['m1'], auth: { kind: 'iam' } } } },
+      /^error cluster\.marathon\.auth\.configFile: is missing; kind "iam" needs it/,
+    ],
+    [
+      { cluster: { ...MASTERS, marathon: { instances: ['m1'], tls: { keyFile: 'k' } } } },
+      /^error cluster\.marathon\.tls\.certFile: is missing/,
+    ],
+    [
+      { cluster: { ...MASTERS, trust: { maxLossPercent: 101 } } },
+      /^error cluster\.trust\.maxLossPercent: expected a whole number from 0 to 100, found 101/,
+    ],
     [{ cluster: 5 }, /^error cluster: expected an object, found a number/],
     [{ cluster: { masters: [] } }, /masters: expected a list of 1 to 64 entries, found 0/],
     [{ cluster: { masters: '10.0.0.1:5050' } }, /masters: expected a list, found a string/],

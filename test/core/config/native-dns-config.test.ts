@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { formatUpstreamIdentity } from '../../../src/core/base/upstream.ts';
 import type { Config } from '../../../src/core/config/config.ts';
 import { configSchema } from '../../../src/core/config/config-schema.ts';
 import { parseConfig } from '../../../src/core/config/parse-config.ts';
@@ -32,6 +33,7 @@ const limit = (key: string, value: unknown): Parts => ({ dns: { rateLimit: { [ke
 const forward = (key: string, value: unknown): Parts => ({ forward: { [key]: value } });
 const cache = (key: string, value: unknown): Parts => ({ forward: { cache: { [key]: value } } });
 
+const PIN = 'pin-sha256=qvd4EDdxAJcyrIqzYvJpHCVQi+bFzGFTXXgKXmFSN0o=';
 const SECRET = '00112233445566778899AABBCCDDEEff';
 
 describe('good values of the data plane', () => {
@@ -61,6 +63,20 @@ describe('good values of the data plane', () => {
     ],
     [limit('exempt', []), (config) => config.dns.rateLimit.exempt, []],
     [forward('allow', ['::1']), ({ forward: { allow } }) => allow[0]?.text, '::1/128'],
+    [
+      forward('upstreams', ['10.0.0.1', 'tls://10.0.0.1#NS.example', `tls://[::1]:53#${PIN}`]),
+      (config) => config.forward.upstreams,
+      [
+        { address: '10.0.0.1', port: 53 },
+        { address: '10.0.0.1', port: 853, tls: { name: 'ns.example', pins: [] } },
+        { address: '::1', port: 53, tls: { name: null, pins: [PIN.slice('pin-sha256='.length)] } },
+      ],
+    ],
+    [
+      forward('zones', { 'a.example': [`tls://10.0.0.1#ns.example,${PIN}`] }),
+      (config) => formatUpstreamIdentity(config.forward.zones[0]!.upstreams[0]!),
+      `tls://10.0.0.1:853#ns.example,${PIN}`,
+    ],
     [forward('policy', 'round-robin'), (config) => config.forward.policy, 'round-robin'],
     [
       { forward: { timeoutSeconds: 0.1, deadlineSeconds: 0.1 } },
@@ -134,6 +150,16 @@ describe('a bad value of the data plane is an error that says what is expected',
     [limit('exempt', ['x']), /rateLimit\.exempt\[0\]: expected an IPv4 or IPv6 prefix/],
     [limit('responsePerSecond', 1), /did you mean "responsesPerSecond"/],
     [forward('allow', []), /^error forward\.allow: expected a list of 1 to 1000 entries, found 0$/],
+    [forward('upstreams', ['tls://10.0.0.1']), /upstreams\[0\]: expected after # the name in the/],
+    [forward('upstreams', ['tls://ns.example#a']), /expected an IP address with .* after tls:/],
+    [
+      forward('zones', { a: ['tls://10.0.0.1#pin-sha256=x'] }),
+      /^error forward\.zones\.a\[0\]: expected 44 characters of base64 after pin-sha256=, found/,
+    ],
+    [
+      { forward: { upstreams: ['tls://10.0.0.1#a'], zones: { x: ['tls://10.0.0.1#b'] } } },
+      /^error forward\.zones\.x\[0\]: tls:\/\/10\.0\.0\.1:853#b is tls:\/\/10\.0\.0\.1:853#a elsewhere/,
+    ],
     [forward('policy', 'fastest'), /policy: expected one of "race", "sequential", "round-robin"/],
     [
       forward('deadlineSeconds', 0),

@@ -34,6 +34,8 @@ test('a Mesos-DNS file is translated key by key', () => {
     requestTimeoutSeconds: 300,
     stateBytesMax: 268_435_456,
     auth: { kind: 'none' },
+    events: { follow: 'auto', agentsMax: 500 },
+    trust: { maxLossPercent: 20, holdSeconds: 600 },
   });
   assert.deepEqual(native['dns'], {
     enabled: true,
