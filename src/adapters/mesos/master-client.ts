@@ -1,4 +1,3 @@
-import { Agent } from 'undici';
 import type { Dispatcher } from 'undici';
 import type { ClusterConfig, Config, ConfigProblem, HostPort } from '../../core/config/config.ts';
 import type { Clock } from '../../core/ports.ts';
@@ -6,16 +5,15 @@ import { DaemonError } from '../../core/base/daemon-error.ts';
 import { formatHostPort } from '../../core/base/host-port.ts';
 import { err, ok } from '../../core/base/result.ts';
 import type { Result } from '../../core/base/result.ts';
-import { createAuthorization, loadAuth } from './authorization.ts';
-import type { Authorization, Credentials, LoadedAuth } from './authorization.ts';
-import { createConnector } from './connector.ts';
-import type { Connector } from './connector.ts';
+import { loadAuth } from './authorization.ts';
+import type { LoadedAuth } from './authorization.ts';
 import { withDeadline } from './deadline.ts';
 import { masterError } from './exchange-failure.ts';
-import { followLocation, originOf, STATE_PATH } from './master-url.ts';
-import type { MasterUrl } from './master-url.ts';
+import { createMasterRequests } from './master-requests.ts';
+import type { MasterRequest, MasterRequests } from './master-requests.ts';
+import { STATE_PATH } from './master-url.ts';
 import { encodedBodyOf } from './encoded-body.ts';
-import { collectBody, discardBody } from './state-body.ts';
+import { collectBody } from './state-body.ts';
 import type { CollectedBody } from './state-body.ts';
 import { statusError } from './status-error.ts';
 import { loadTls } from './tls.ts';
@@ -55,16 +53,11 @@ export interface MasterClientOptions {
   readonly files: MasterFiles;
 }
 
-/** A master redirects once, to the leader; more hops only happen while leadership moves. */
-const REDIRECTS_MAX = 5;
-
-const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-
-/** One request at a time is the rule; a second may overlap one that is being given up. */
-const CONNECTIONS_PER_MASTER_MAX = 2;
-
-/** A master that is up accepts within milliseconds; the next one in the list should get its turn. */
-const CONNECT_TIMEOUT_MS = 10_000;
+const STATE_REQUEST: MasterRequest = {
+  method: 'GET',
+  path: STATE_PATH,
+  headers: { accept: 'application/json', 'accept-encoding': 'gzip' },
+};
 
 /**
  * Reads all files that requests to the master need; every problem with them at once, under the
@@ -80,58 +73,21 @@ export function loadMasterFiles(
   return err([...(tls.ok ? [] : tls.error), ...(auth.ok ? [] : auth.error)]);
 }
 
-function nextUrl(
-  from: MasterUrl,
-  visited: Set<string>,
-  location: string | string[] | undefined,
-): MasterUrl {
-  const where = `master ${formatHostPort(from)}`;
-  const fail = (what: string): never => {
-    throw new DaemonError('master-redirect', `${where}: redirect refused: ${what}`);
-  };
-  if (typeof location !== 'string') return fail('it does not name one place');
-  const target = followLocation(from, location);
-  if (!target.ok) return fail(target.error);
-  const url = originOf(target.value) + target.value.path;
-  if (visited.has(url)) return fail(`it leads in a circle over ${formatHostPort(target.value)}`);
-  if (visited.size > REDIRECTS_MAX) return fail(`it is number ${visited.size} in a row`);
-  visited.add(url);
-  return target.value;
-}
-
 class UndiciMasterClient implements MasterClient {
   readonly #config: ClusterConfig;
   readonly #clock: Clock;
-  readonly #userAgent: string;
-  readonly #connector: Connector;
-  readonly #agent: Agent;
-  readonly #authorization: Authorization;
+  readonly #requests: MasterRequests;
   readonly #closing = new AbortController();
 
-  constructor(config: ClusterConfig, options: MasterClientOptions) {
-    const { clock, userAgent, files } = options;
+  constructor(config: ClusterConfig, { clock, userAgent, files }: MasterClientOptions) {
     this.#config = config;
     this.#clock = clock;
-    this.#userAgent = userAgent;
-    this.#connector = createConnector({
-      clock,
-      timeoutMs: CONNECT_TIMEOUT_MS,
-      secureContext: () => files.tls.secureContext(),
-    });
-    this.#agent = new Agent({
-      connect: this.#connector.connect,
-      connections: CONNECTIONS_PER_MASTER_MAX,
-      // Connection: close. Polls are far apart; a kept connection would only be one that is stale.
-      pipelining: 0,
-      // The deadline of the whole request takes their place.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
-    this.#authorization = createAuthorization(files.auth, {
+    this.#requests = createMasterRequests({
       clock,
       userAgent,
+      ...files,
+      isSecure: config.tls !== null,
       timeoutMs: config.requestTimeoutMs,
-      dispatcher: this.#agent,
     });
   }
 
@@ -153,61 +109,17 @@ class UndiciMasterClient implements MasterClient {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#connector.close();
-    await this.#agent.destroy();
+    await this.#requests.close();
   }
 
-  /** Follows redirects to the leader and reads what it says; one fresh login after a 401. */
   async #findState(
     master: HostPort,
     signal: AbortSignal,
   ): Promise<CollectedBody & { answeredBy: HostPort }> {
-    const scheme = this.#config.tls === null ? 'http' : 'https';
-    let url: MasterUrl = { scheme, host: master.host, port: master.port, path: STATE_PATH };
-    const visited = new Set([originOf(url) + url.path]);
-    for (let renewed = false; ;) {
-      const credentials = await this.#authorization.credentials(signal);
-      const response = await this.#get(url, credentials, signal);
-      const { statusCode, body } = response;
-      if (statusCode === 200) return this.#read(url, response);
-      if (REDIRECT_STATUSES.has(statusCode)) {
-        discardBody(body);
-        url = nextUrl(url, visited, response.headers['location']);
-      } else if (
-        statusCode === 401 &&
-        credentials !== null &&
-        !renewed &&
-        this.#authorization.renew(credentials)
-      ) {
-        discardBody(body);
-        renewed = true;
-      } else {
-        throw await statusError(formatHostPort(url), response, credentials);
-      }
-    }
-  }
-
-  async #get(
-    url: MasterUrl,
-    credentials: Credentials | null,
-    signal: AbortSignal,
-  ): Promise<Dispatcher.ResponseData> {
-    try {
-      return await this.#agent.request({
-        origin: originOf(url),
-        path: url.path,
-        method: 'GET',
-        headers: {
-          accept: 'application/json',
-          'accept-encoding': 'gzip',
-          'user-agent': this.#userAgent,
-          ...(credentials === null ? {} : { authorization: credentials.header }),
-        },
-        signal,
-      });
-    } catch (error) {
-      throw masterError(formatHostPort(url), error);
-    }
+    const answer = await this.#requests.send(master, STATE_REQUEST, signal);
+    const { url, response, credentials } = answer;
+    if (response.statusCode === 200) return this.#read(url, response);
+    throw await statusError(formatHostPort(url), response, credentials);
   }
 
   async #read(

@@ -57,6 +57,15 @@ export class RejectionList {
     this.#total += other.#total;
   }
 
+  /** All but those at these paths of the input or below; those not listed stay counted. */
+  without(paths: readonly string[]): RejectionList {
+    const rest = new RejectionList();
+    const isAt = (path: string): boolean => paths.some((one) => isPathIn(path, one));
+    rest.#items.push(...this.#items.filter(({ path }) => !isAt(path)));
+    rest.#total = this.#total - this.#items.length + rest.#items.length;
+    return rest;
+  }
+
   /** The first REJECTIONS_LISTED_MAX. */
   get items(): readonly Rejection[] {
     return this.#items;
@@ -65,4 +74,9 @@ export class RejectionList {
   get total(): number {
     return this.#total;
   }
+}
+
+/** Whether a path is another, or leads on from it. */
+function isPathIn(path: string, parent: string): boolean {
+  return path.startsWith(parent) && /^(?:$|[.[])/.test(path.slice(parent.length));
 }

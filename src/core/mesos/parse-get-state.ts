@@ -1,49 +1,28 @@
-import { parseIpAddress } from '../base/address.ts';
-import { formatHostPort } from '../base/host-port.ts';
-import type { JsonScanner, WantedMembers } from '../base/json-scanner.ts';
-import { asArray, asObject, isAbsent, type JsonObject } from '../base/json.ts';
+import type { JsonScanner } from '../base/json-scanner.ts';
+import { asObject } from '../base/json.ts';
 import type { RejectionList } from '../base/rejection.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { HostPort } from '../config/config.ts';
-import { mentionsVipPort } from './parse-labels.ts';
-import { parsePid } from './parse-pid.ts';
 import {
-  CONTAINER_KEYS,
-  countEntries,
   countTasks,
   parseAgent,
   parseFramework,
+  readIds,
   scanMembers,
   StateReader,
+  TaskLists,
 } from './parse-state.ts';
-import { AddressCache, isKilling, parseTask } from './parse-task.ts';
-import type { Agent, ClusterSnapshot, Framework, Task } from './snapshot.ts';
-
-/** Port of agents that say none (src/slave/flags.cpp). */
-const AGENT_PORT = 5051;
-
-const FRAMEWORK_KEYS: WantedMembers = {
-  framework_info: { id: 'value', name: 'value', hostname: 'value' },
-  active: 'value',
-};
-const AGENT_KEYS: WantedMembers = {
-  agent_info: { id: 'value', hostname: 'value', port: 'value' },
-  pid: 'value',
-  active: 'value',
-};
-const TASK_KEYS: WantedMembers = {
-  task_id: 'value',
-  name: 'value',
-  framework_id: 'value',
-  agent_id: 'value',
-  state: 'word',
-  resources: 'value',
-  statuses: 'value',
-  discovery: 'value',
-  labels: mentionsVipPort,
-  container: CONTAINER_KEYS,
-  health_check: 'presence',
-};
+import { AddressCache, parseTask } from './parse-task.ts';
+import type { Agent, ClusterSnapshot, Framework } from './snapshot.ts';
+import {
+  AGENT_KEYS,
+  FRAMEWORK_KEYS,
+  idOf,
+  TASK_KEYS,
+  toV0Agent,
+  toV0Framework,
+  toV0Task,
+} from './v1-objects.ts';
 
 /**
  * Reads a master's answer to the operator API's GET_STATE, or the SUBSCRIBED event, which holds the
@@ -88,20 +67,16 @@ interface FrameworkEntry {
   readonly path: string;
 }
 
-interface TaskLists {
-  readonly tasks: Task[];
-  readonly killing: Task[];
-}
-
 /** Collects the parts of a GET_STATE answer; of members that come twice the last counts. */
-class GetStateReader {
+export class GetStateReader {
   readonly #rejections: RejectionList;
   readonly #addresses = new AddressCache();
   /** By framework id: the tasks come before the frameworks. null: there is no task block. */
   #tasks: Map<string, TaskLists> | null = null;
   #frameworks: readonly FrameworkEntry[] | null = null;
   #agents: readonly Agent[] | null = null;
-  #recovering = 0;
+  #recovering: readonly string[] = [];
+  #heartbeat: unknown;
   /** A `get_state` or `subscribed` was there, however good. */
   #hasState = false;
 
@@ -113,18 +88,27 @@ class GetStateReader {
     return this.#hasState;
   }
 
+  /** Of SUBSCRIBED; null: it does not say. */
+  get heartbeatSeconds(): number | null {
+    const seconds = this.#heartbeat;
+    return typeof seconds === 'number' && seconds > 0 ? seconds : null;
+  }
+
   /** Reads one member of the body; false, and nothing read, if it is of no interest. */
   member(key: string, scanner: JsonScanner): boolean {
     if (key !== 'get_state' && key !== 'subscribed') return false;
     this.#hasState = true;
     if (key === 'get_state') this.#readState(scanner, 'get_state');
-    else {
-      scanner.object((inner) => {
-        if (inner === 'get_state') this.#readState(scanner, 'subscribed.get_state');
-        else scanner.skip();
-      });
-    }
+    else this.#readSubscribed(scanner);
     return true;
+  }
+
+  #readSubscribed(scanner: JsonScanner): void {
+    scanner.object((key) => {
+      if (key === 'get_state') this.#readState(scanner, 'subscribed.get_state');
+      else if (key === 'heartbeat_interval_seconds') this.#heartbeat = scanner.value();
+      else scanner.skip();
+    });
   }
 
   snapshot(leader: HostPort): Result<ClusterSnapshot, string> {
@@ -136,10 +120,11 @@ class GetStateReader {
     const frameworks = this.#attach(entries, new Map(tasks));
     return ok({
       leader,
+      masterId: '',
       fromLeader: true,
       frameworks,
       agents,
-      recoveringAgents: this.#recovering,
+      recovering: this.#recovering,
       taskCount: countTasks(frameworks),
     });
   }
@@ -153,14 +138,14 @@ class GetStateReader {
       const framework = parseFramework(
         toV0Framework(value),
         path,
-        lists ?? { tasks: [], killing: [] },
+        lists ?? new TaskLists(),
         this.#rejections,
       );
       if (typeof id === 'string') tasks.delete(id);
       if (framework !== null) frameworks.push(framework);
     }
     for (const [id, lists] of tasks) {
-      for (const task of [...lists.tasks, ...lists.killing]) {
+      for (const task of [...lists.tasks, ...lists.killing, ...lists.pending]) {
         this.#rejections.add(`${task.path}.framework_id`, 'framework-unknown', id);
       }
     }
@@ -169,7 +154,7 @@ class GetStateReader {
 
   #readState(scanner: JsonScanner, path: string): void {
     this.#tasks = this.#frameworks = this.#agents = null;
-    this.#recovering = 0;
+    this.#recovering = [];
     scanner.object((key) => {
       if (key === 'get_tasks') this.#readTasks(scanner, `${path}.get_tasks`);
       else if (key === 'get_frameworks') this.#readFrameworks(scanner, `${path}.get_frameworks`);
@@ -202,8 +187,8 @@ class GetStateReader {
       return;
     }
     let lists = known.get(frameworkId);
-    if (lists === undefined) known.set(frameworkId, (lists = { tasks: [], killing: [] }));
-    (isKilling(value) ? lists.killing : lists.tasks).push(task);
+    if (lists === undefined) known.set(frameworkId, (lists = new TaskLists()));
+    lists.add(task);
   }
 
   #readFrameworks(scanner: JsonScanner, path: string): void {
@@ -216,9 +201,9 @@ class GetStateReader {
 
   #readAgents(scanner: JsonScanner, path: string): void {
     const agents: Agent[] = [];
-    this.#recovering = 0;
+    this.#recovering = [];
     const recovered = (): void => {
-      this.#recovering = countEntries(scanner);
+      this.#recovering = readIds(scanner);
     };
     const isBlock = readBlock(scanner, 'agents', { recovered_agents: recovered }, (i) => {
       const value = toV0Agent(scanner.pick(AGENT_KEYS));
@@ -247,73 +232,4 @@ function readBlock(
     else scanner.skip();
   });
   return isObject && isList;
-}
-
-/** Text of an id, `{value: text}` in v1; whatever else stands there is for the rules of v0. */
-function idOf(value: unknown): unknown {
-  const id = asObject(value);
-  return id === null ? value : id['value'];
-}
-
-function toV0Framework(value: unknown): unknown {
-  const framework = asObject(value);
-  const info = asObject(framework?.['framework_info']);
-  if (framework === null || info === null) return value;
-  return { name: info['name'], hostname: info['hostname'], active: framework['active'] };
-}
-
-/** An agent whose `pid` is no use is still reached where it says it runs, if that is an address. */
-function toV0Agent(value: unknown): unknown {
-  const agent = asObject(value);
-  const info = asObject(agent?.['agent_info']);
-  if (agent === null || info === null) return value;
-  const { hostname, port } = info;
-  let { pid } = agent;
-  const address = typeof hostname === 'string' ? parseIpAddress(hostname) : null;
-  if (address !== null && parsePid(pid) === null) {
-    const isPort = typeof port === 'number' && Number.isInteger(port) && port > 0 && port <= 65_535;
-    pid = `slave@${formatHostPort({ host: address.text, port: isPort ? port : AGENT_PORT })}`;
-  }
-  return { id: idOf(info['id']), hostname, pid, active: agent['active'] };
-}
-
-function toV0Task(value: unknown): unknown {
-  const task = asObject(value);
-  if (task === null) return value;
-  return {
-    ...task,
-    id: idOf(task['task_id']),
-    slave_id: idOf(task['agent_id']),
-    resources: { ports: portsText(task['resources']) },
-    labels: labelList(task['labels']),
-    statuses: asArray(task['statuses'])?.map(toV0Status),
-  };
-}
-
-function toV0Status(value: unknown): unknown {
-  const status = asObject(value);
-  return status === null ? value : { ...status, labels: labelList(status['labels']) };
-}
-
-/** v1 has labels as `{labels: […]}` everywhere, v0 as a list in tasks and statuses. */
-function labelList(value: unknown): unknown {
-  return asObject(value)?.['labels'];
-}
-
-/** Port ranges of a Resource list as `/state` prints them, but in the order they come. */
-function portsText(resources: unknown): string | undefined {
-  const ranges: string[] = [];
-  for (const value of asArray(resources) ?? []) {
-    const resource = asObject(value);
-    // `/state` sums revocable resources up under other names.
-    if (resource?.['name'] !== 'ports' || !isAbsent(resource['revocable'])) continue;
-    const list = asObject(resource['ranges'])?.['range'];
-    for (const entry of asArray(list) ?? []) ranges.push(rangeText(asObject(entry)));
-  }
-  return ranges.length > 0 ? `[${ranges.join(', ')}]` : undefined;
-}
-
-function rangeText(range: JsonObject | null): string {
-  const [begin, end] = [range?.['begin'], range?.['end']];
-  return typeof begin === 'number' && typeof end === 'number' ? `${begin}-${end}` : 'range';
 }

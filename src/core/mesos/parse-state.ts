@@ -5,15 +5,15 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { HostPort } from '../config/config.ts';
 import { parsePid } from './parse-pid.ts';
 import { mentionsVipPort } from './parse-labels.ts';
-import { AddressCache, isKilling, parseTask } from './parse-task.ts';
+import { AddressCache, parseTask } from './parse-task.ts';
 import type { Agent, ClusterSnapshot, Framework, Task } from './snapshot.ts';
 
 /** Tasks of one framework, as a snapshot parts them. */
-export type FrameworkTasks = Pick<Framework, 'tasks' | 'killing'>;
+export type FrameworkTasks = Pick<Framework, 'tasks' | 'killing' | 'pending'>;
 
-const NO_TASKS: FrameworkTasks = { tasks: [], killing: [] };
+const NO_TASKS: FrameworkTasks = { tasks: [], killing: [], pending: [] };
 /** Members of frameworks, agents and tasks that names and VIPs need. */
-const FRAMEWORK_KEYS: ReadonlySet<string> = new Set(['name', 'pid', 'hostname', 'active']);
+const FRAMEWORK_KEYS: ReadonlySet<string> = new Set(['id', 'name', 'pid', 'hostname', 'active']);
 const AGENT_KEYS: WantedMembers = {
   id: 'value',
   pid: 'value',
@@ -84,8 +84,9 @@ export class StateReader {
   readonly #rejections: RejectionList;
   readonly #addresses = new AddressCache();
   #leader: unknown;
+  #id: unknown;
   #pid: unknown;
-  #recovering = 0;
+  #recovering: readonly string[] = [];
   #agents: Agent[] | null = null;
   #frameworks: Framework[] | null = null;
 
@@ -97,8 +98,9 @@ export class StateReader {
   member(key: string, scanner: JsonScanner): void {
     if (key === 'leader') this.#leader = scanner.value();
     else if (key === 'pid') this.#pid = scanner.value();
+    else if (key === 'id') this.#id = scanner.value();
     else if (key === 'slaves') this.#agents = this.#readAgents(scanner);
-    else if (key === 'recovered_slaves') this.#recovering = countEntries(scanner);
+    else if (key === 'recovered_slaves') this.#recovering = readIds(scanner);
     else if (key === 'frameworks') this.#frameworks = this.#readFrameworks(scanner);
     else scanner.skip();
   }
@@ -114,10 +116,11 @@ export class StateReader {
     if (leader === null) return err('the state names no usable `leader`');
     return ok({
       leader,
+      masterId: typeof this.#id === 'string' ? this.#id : '',
       fromLeader: this.#pid === this.#leader,
       frameworks,
       agents,
-      recoveringAgents: this.#recovering,
+      recovering: this.#recovering,
       taskCount: countTasks(frameworks),
     });
   }
@@ -160,25 +163,43 @@ export class StateReader {
       if (!isAbsent(value)) this.#rejections.add(path, 'tasks-malformed', value);
       return NO_TASKS;
     }
-    const tasks: Task[] = [];
-    const killing: Task[] = [];
+    const lists = new TaskLists();
     scanner.array((i) => {
       const value = scanner.pick(TASK_KEYS);
       const task = parseTask(value, `${path}[${i}]`, this.#addresses, this.#rejections);
-      if (task !== null) (isKilling(value) ? killing : tasks).push(task);
+      if (task !== null) lists.add(task);
     });
-    return { tasks, killing };
+    return lists;
   }
 }
 
-/** Entries of the list here; 0 if it is none. */
-export function countEntries(scanner: JsonScanner): number {
-  let count = 0;
+/** Tasks of one framework while they are read. */
+export class TaskLists implements FrameworkTasks {
+  readonly tasks: Task[] = [];
+  readonly killing: Task[] = [];
+  readonly pending: Task[] = [];
+
+  add(task: Task): void {
+    if (task.phase === 'running') this.tasks.push(task);
+    else if (task.phase === 'killing') this.killing.push(task);
+    else this.pending.push(task);
+  }
+}
+
+const ID_KEYS: WantedMembers = { id: 'value' };
+
+/**
+ * Ids of the agents in the list here, v0's texts or v1's `{value: text}`; none if it is no list. An
+ * entry without one still counts, as ''.
+ */
+export function readIds(scanner: JsonScanner): string[] {
+  const ids: string[] = [];
   scanner.array(() => {
-    scanner.skip();
-    count++;
+    const id = asObject(scanner.pick(ID_KEYS))?.['id'];
+    const text = asObject(id)?.['value'] ?? id;
+    ids.push(typeof text === 'string' ? text : '');
   });
-  return count;
+  return ids;
 }
 
 /** Running tasks of all frameworks. */
@@ -213,7 +234,7 @@ export function parseAgent(value: unknown, path: string, rejections: RejectionLi
 export function parseFramework(
   value: unknown,
   path: string,
-  { tasks, killing }: FrameworkTasks,
+  { tasks, killing, pending }: FrameworkTasks,
   rejections: RejectionList,
 ): Framework | null {
   const framework = asObject(value);
@@ -225,14 +246,16 @@ export function parseFramework(
   const pid = framework['pid'];
   const endpoint = isAbsent(pid) ? null : parsePid(pid);
   if (!isAbsent(pid) && endpoint === null) rejections.add(`${path}.pid`, 'pid-malformed', pid);
-  const hostname = framework['hostname'];
+  const { id, hostname } = framework;
   return {
     path,
+    id: typeof id === 'string' ? id : '',
     name,
     endpoint,
     hostname: typeof hostname === 'string' ? hostname : '',
     active: framework['active'] !== false,
     tasks,
     killing,
+    pending,
   };
 }

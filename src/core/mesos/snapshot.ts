@@ -5,12 +5,14 @@ import type { HostPort } from '../config/config.ts';
 export interface ClusterSnapshot {
   /** From the state's `leader`, `master@host:port`. */
   readonly leader: HostPort;
+  /** Id of the master's run, another after every start; '' if it does not say. */
+  readonly masterId: string;
   /** The answering master says that it leads itself: its `pid` is the `leader`. */
   readonly fromLeader: boolean;
   readonly frameworks: readonly Framework[];
   readonly agents: readonly Agent[];
-  /** Agents of the registry that have not registered again since the last failover. */
-  readonly recoveringAgents: number;
+  /** Ids of agents of the registry that have not registered again since the last failover. */
+  readonly recovering: readonly string[];
   /** Running tasks of all frameworks. */
   readonly taskCount: number;
 }
@@ -18,16 +20,22 @@ export interface ClusterSnapshot {
 export interface Framework {
   /** Where in the state, such as `frameworks[0]`. */
   readonly path: string;
+  /** Framework id; '' in a state that was cut by hand. */
+  readonly id: string;
   readonly name: string;
   /** Scheduler's libprocess address; null for HTTP schedulers, which have no `pid`. */
   readonly endpoint: HostPort | null;
   /** Host the scheduler said it runs on; may be empty. */
   readonly hostname: string;
   readonly active: boolean;
+  /** Not of Mesos: its tasks have no agents, and their network addresses are those of their machines. */
+  readonly isStatic?: true;
   /** Tasks in TASK_RUNNING, in the state's order. */
   readonly tasks: readonly Task[];
   /** Tasks in TASK_KILLING: they have no names any more, but may still hold connections. */
   readonly killing: readonly Task[];
+  /** Tasks that do not run yet: what is known of them before an event says that they do. */
+  readonly pending: readonly Task[];
 }
 
 export interface Agent {
@@ -42,8 +50,22 @@ export interface Agent {
 /** How a task is reached, from its container and port declarations. */
 export type TaskNetwork = 'host' | 'bridge' | 'container';
 
+/** TASK_RUNNING, TASK_KILLING, or any state before (mesos.proto, TaskState). */
+export type TaskPhase = 'pending' | 'running' | 'killing';
+
+/** What a task's network and health follow from, besides its status. */
+export interface TaskContainer {
+  /** `container.docker.network`, such as `HOST`; '' without. */
+  readonly dockerNetwork: string;
+  /** A network of the container has a name. */
+  readonly isNamed: boolean;
+  readonly portMappings: readonly PortMapping[];
+  readonly hasHealthCheck: boolean;
+}
+
 export interface Task {
   readonly path: string;
+  readonly phase: TaskPhase;
   readonly id: string;
   readonly name: string;
   readonly agentId: string;
@@ -57,6 +79,7 @@ export interface Task {
   readonly vipPortLabels: readonly VipPortLabel[];
   /** Runs in Docker's own containerizer (`container.type`). */
   readonly isDocker: boolean;
+  readonly container: TaskContainer;
   /** `network_infos` addresses of the newest TASK_RUNNING status. */
   readonly networkAddresses: readonly IpAddress[];
   /** Address in status label `Docker.NetworkSettings.IPAddress`. */

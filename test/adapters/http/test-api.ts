@@ -7,6 +7,7 @@ import { HTTP_LIMITS } from '../../../src/adapters/http/limits.ts';
 import type { HttpLimits } from '../../../src/adapters/http/limits.ts';
 import { createHttpServer } from '../../../src/adapters/http/server.ts';
 import type { HttpServer } from '../../../src/adapters/http/server.ts';
+import type { WatchHub } from '../../../src/adapters/http/watch-hub.ts';
 import { knownPrefix } from '../../../src/core/config/address-type.ts';
 import type { Config } from '../../../src/core/config/config.ts';
 import type {
@@ -29,6 +30,12 @@ export const CONFIG: Config = {
   file: '/etc/mesos-dns/config.json',
   cluster: {
     masters: [{ host: '10.0.0.10', port: 5050 }],
+    zookeeper: null,
+    events: { follow: 'auto', agentsMax: 500 },
+    trust: { lossShare: 0.2, holdMs: 600_000 },
+    servicesFile: null,
+    savedState: null,
+    marathon: null,
     pollIntervalMs: 30_000,
     requestTimeoutMs: 10_000,
     stateBytesMax: 256 * 1024 * 1024,
@@ -121,6 +128,7 @@ export const STATUS: Status = {
   source: {
     leader: '10.0.0.10:5050',
     ageSeconds: 4,
+    from: 'master',
     lastSuccessAt: '2026-11-21T08:59:56.000Z',
     lastAttemptAt: '2026-11-21T08:59:56.000Z',
     consecutiveFailures: 0,
@@ -131,6 +139,54 @@ export const STATUS: Status = {
     },
     pollIntervalSeconds: 30,
     polls: 120,
+    events: {
+      state: 'following',
+      reason: null,
+      master: '10.0.0.10:5050',
+      since: '2026-11-21T08:00:01.000Z',
+      records: 4_321,
+      reconnects: 2,
+      lastRecordAt: '2026-11-21T08:59:58.000Z',
+      heartbeatMs: 15_000,
+    },
+    zookeeper: {
+      connected: true,
+      server: '10.0.0.3:2181',
+      servers: ['10.0.0.2:2181', '10.0.0.3:2181'],
+      sessionMs: 10_000,
+      lastError: {
+        code: 'zookeeper-unreachable',
+        message: 'the connection ended',
+        at: '2026-11-21T08:10:00.000Z',
+      },
+      leader: '10.0.0.10:5050',
+      since: '2026-11-21T08:00:00.000Z',
+    },
+    hold: {
+      reason: 'leader-changed',
+      since: '2026-11-21T08:59:56.000Z',
+      until: '2026-11-21T09:09:56.000Z',
+      missingTasks: 12,
+      missingAgents: 2,
+      knownTasks: 411,
+      share: 0.029,
+      examples: ['web.1'],
+    },
+  },
+  propagation: {
+    event: {
+      table: { count: 40, lastMs: 3.2, p50Ms: 3, p99Ms: 9.5 },
+      kernel: { count: 20, lastMs: 4.2, p50Ms: 4, p99Ms: 11 },
+    },
+    status: {
+      table: { count: 39, lastMs: 43, p50Ms: 40, p99Ms: 112.5 },
+      kernel: { count: 0, lastMs: null, p50Ms: null, p99Ms: null },
+    },
+  },
+  savedState: {
+    path: '/var/lib/hoplite/last-state',
+    takenAt: '2026-11-21T08:55:56.000Z',
+    error: null,
   },
   generation: {
     serial: 1795252234,
@@ -141,6 +197,7 @@ export const STATUS: Status = {
     frameworks: 3,
     agents: 40,
     tasks: 411,
+    services: 5,
     rejections: 2,
     stateBytes: 1_114_112,
     parseMs: 8.5,
@@ -172,7 +229,7 @@ export const STATUS: Status = {
     ],
     restarts: 1,
   },
-  udp: { threads: 3, problem: null, restarts: 0 },
+  udp: { threads: 3, problem: null, restarts: 0, threadNice: -15 },
   forwarding: {
     enabled: true,
     upstreams: ['10.0.0.2:53'],
@@ -364,6 +421,7 @@ export async function startApi(
   t: TestContext,
   limits: Partial<HttpLimits> = {},
   host = '127.0.0.1',
+  watch: WatchHub | null = null,
 ): Promise<TestApi> {
   const source = createTestSource();
   const logged: TestApi['logged'] = [];
@@ -388,6 +446,7 @@ export async function startApi(
       MesosCredentials: { Principal: 'mesos-dns', Secret: SECRET },
     }),
     limits: { ...HTTP_LIMITS, ...limits },
+    ...(watch !== null && { watch }),
   });
   const { port } = await server.listen();
   t.after(() => server.close(0));

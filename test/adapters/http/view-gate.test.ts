@@ -21,7 +21,7 @@ function gate(limits = { viewsMax: 2, viewTimeoutMs: 60_000 }): {
   const renderings: Rendering[] = [];
   const view: ApiSource['view'] = (request) =>
     new Promise((resolve, reject) => renderings.push({ request, resolve, reject }));
-  return { views: createViewGate({ view } as ApiSource, limits, SILENT), renderings };
+  return { views: createViewGate({ view }, limits, SILENT), renderings };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -99,7 +99,7 @@ test('errors become codes, also when the source throws instead of rejecting', as
       view: () => {
         throw new Error('postMessage failed');
       },
-    } as unknown as ApiSource,
+    },
     { viewsMax: 1, viewTimeoutMs: 1000 },
     SILENT,
   );

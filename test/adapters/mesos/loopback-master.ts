@@ -76,11 +76,13 @@ export async function startRawMaster(
   answer: (socket: Socket) => void,
 ): Promise<HostPort> {
   const server = createTcpServer((socket) => {
-    let head = '';
+    let request = '';
     socket.on('data', (bytes) => {
-      head += bytes.toString('latin1');
-      if (!head.endsWith('\r\n\r\n')) return;
-      head = '';
+      request += bytes.toString('latin1');
+      const headEnd = request.indexOf('\r\n\r\n') + 4;
+      const bodyLength = Number(/^content-length: (\d+)/im.exec(request)?.[1] ?? 0);
+      if (headEnd < 4 || request.length < headEnd + bodyLength) return;
+      request = '';
       answer(socket);
     });
   });
@@ -115,6 +117,12 @@ export function recordedRedirect(name: string, leader: HostPort): Buffer {
 export function clusterConfig(changes: Partial<ClusterConfig> = {}): ClusterConfig {
   return {
     masters: [{ host: '127.0.0.1', port: 5050 }],
+    zookeeper: null,
+    events: { follow: 'auto', agentsMax: 500 },
+    trust: { lossShare: 0.2, holdMs: 600_000 },
+    servicesFile: null,
+    savedState: null,
+    marathon: null,
     pollIntervalMs: 30_000,
     requestTimeoutMs: 60_000,
     stateBytesMax: 1_000_000,

@@ -98,13 +98,16 @@ function comparable({ frameworks, agents, ...rest }: ClusterSnapshot): unknown {
   const order = (entry: Framework): string => JSON.stringify([entry.name, tasks(entry.tasks)]);
   return {
     ...rest,
+    masterId: '',
     agents: agents.map(withoutPath).sort(byId),
     frameworks: frameworks
       .map((entry) => ({
         ...withoutPath(entry),
+        id: '',
         endpoint: null,
         tasks: tasks(entry.tasks),
         killing: tasks(entry.killing),
+        pending: tasks(entry.pending),
       }))
       .sort((a, b) => (order(a) < order(b) ? -1 : 1)),
   };
@@ -178,14 +181,14 @@ test('the leader is whom was asked; recovered agents are counted', () => {
   const state = masterState([], { recovered_slaves: [agent(7), agent(8)] });
   const { snapshot } = read(getStateOf(state));
   assert.deepEqual([snapshot.leader, snapshot.fromLeader], [ASKED, true]);
-  assert.equal(snapshot.recoveringAgents, 2);
+  assert.equal(snapshot.recovering.length, 2);
 });
 
 test('lists that are empty may be missing, as before Mesos 1.10', () => {
   const get_state = { get_tasks: {}, get_executors: {}, get_frameworks: {}, get_agents: {} };
   const { snapshot, rejections } = read({ type: 'GET_STATE', get_state });
   assert.deepEqual([snapshot.agents, snapshot.frameworks, rejections], [[], [], []]);
-  assert.deepEqual([snapshot.taskCount, snapshot.recoveringAgents], [0, 0]);
+  assert.deepEqual([snapshot.taskCount, snapshot.recovering], [0, []]);
 });
 
 test("tasks of an agent's answer that was given its agent are read too", () => {

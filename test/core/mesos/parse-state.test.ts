@@ -50,7 +50,7 @@ test('a state is read as leader, agents and frameworks with their running tasks'
   assert.deepEqual(rejections, []);
   assert.deepEqual(snapshot.leader, { host: '10.0.0.100', port: 5050 });
   assert.deepEqual([snapshot.fromLeader, snapshot.taskCount], [true, 1]);
-  assert.equal(snapshot.recoveringAgents, 0);
+  assert.deepEqual(snapshot.recovering, []);
   assert.deepEqual(snapshot.agents, [
     {
       path: 'slaves[0]',
@@ -76,22 +76,26 @@ test('a state is read as leader, agents and frameworks with their running tasks'
     { ...marathon, tasks: [] },
     {
       path: 'frameworks[0]',
+      id: 'F-marathon',
       name: 'marathon',
       endpoint: null,
       hostname: '10.0.0.50',
       active: true,
       tasks: [],
       killing: [],
+      pending: [],
     },
   );
   assert.deepEqual(chronos, {
     path: 'frameworks[1]',
+    id: 'F-chronos',
     name: 'chronos',
     endpoint: { host: '10.0.0.51', port: 9090 },
     hostname: '',
     active: false,
     tasks: [],
     killing: [],
+    pending: [],
   });
 });
 
@@ -222,7 +226,7 @@ const RECOVERED: readonly (readonly [what: string, recovered: unknown, count: nu
 for (const [what, recovered_slaves, count] of RECOVERED) {
   test(`with ${what} for recovered agents ${count} of them are awaited`, () => {
     const { snapshot, rejections } = read(masterState([], { recovered_slaves }));
-    assert.deepEqual([snapshot.recoveringAgents, rejections], [count, []]);
+    assert.deepEqual([snapshot.recovering.length, rejections], [count, []]);
   });
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Rejection, RejectionList } from '../../../src/core/base/rejection.ts';
-import { AddressCache, isKilling, parseTask } from '../../../src/core/mesos/parse-task.ts';
+import { AddressCache, parseTask, taskPhase } from '../../../src/core/mesos/parse-task.ts';
 import type { Task } from '../../../src/core/mesos/snapshot.ts';
 import {
   agentId,
@@ -35,6 +35,7 @@ const texts = (addresses: readonly { text: string }[]): string[] =>
 test('a plain task on the host network is read with all its parts', () => {
   assert.deepEqual(good({ resources: { ports: '[31000-31001]' }, statuses: [] }), {
     path: 'tasks[7]',
+    phase: 'running',
     id: 'test',
     name: 'web',
     agentId: agentId(0),
@@ -43,6 +44,7 @@ test('a plain task on the host network is read with all its parts', () => {
     discoveryPorts: [],
     vipPortLabels: [],
     isDocker: false,
+    container: { dockerNetwork: '', isNamed: false, portMappings: [], hasHealthCheck: false },
     networkAddresses: [],
     dockerAddresses: [],
     mesosAddresses: [],
@@ -53,7 +55,7 @@ test('a plain task on the host network is read with all its parts', () => {
 });
 
 const OTHER_STATES = [
-  ...['TASK_STAGING', 'TASK_STARTING', 'TASK_UNREACHABLE', 'TASK_UNKNOWN', 'TASK_FINISHED'],
+  ...['TASK_ERROR', 'TASK_DROPPED', 'TASK_UNREACHABLE', 'TASK_UNKNOWN', 'TASK_FINISHED'],
   ...['TASK_FAILED', 'TASK_KILLED', 'TASK_LOST', 'TASK_GONE', 'task_running', '', 1, null],
 ];
 for (const state of OTHER_STATES) {
@@ -153,10 +155,18 @@ test('S02: a task that is being killed and has no id is rejected as a running on
   assert.deepEqual(read(killingTask('web', { id: 5 })), { task: null, rejections });
 });
 
-test('which of two tasks is being killed is told by its state alone', () => {
-  assert.deepEqual([task('web'), killingTask('web'), 7, null].map(isKilling), [
-    ...[false, true, false, false],
-  ]);
+test('a state says whether a task runs, will run, or is being killed; of others nobody knows', () => {
+  const phases = ['TASK_STAGING', 'TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLING'].map(taskPhase);
+  assert.deepEqual(phases, ['pending', 'pending', 'running', 'killing']);
+  for (const state of ['TASK_KILLED', 'TASK_LOST', 'TASK_UNREACHABLE', 'toString', 7, null]) {
+    assert.equal(taskPhase(state), null);
+  }
+});
+
+test('a task that does not run yet is known, but not where it is', () => {
+  const statuses = [{ ...running([network(['10.9.9.1'])]), state: 'TASK_STARTING' }];
+  const { phase, networkAddresses } = good({ state: 'TASK_STARTING', statuses });
+  assert.deepEqual([phase, networkAddresses], ['pending', []]);
 });
 
 // Addresses.

@@ -1,0 +1,72 @@
+/** Parts of the status that tell how changes in the cluster reach the daemon. */
+
+/** How the master's event stream stands. Times are ISO 8601 in UTC. */
+export interface EventStreamStatus {
+  /** `off`: nobody is followed; `waiting`: until the next attempt. */
+  readonly state: 'off' | 'connecting' | 'following' | 'waiting';
+  /** Why it is off, or why the last stream ended or was refused; null while all is well. */
+  readonly reason: string | null;
+  /** `host:port` of the master that is followed or asked; null: there is none. */
+  readonly master: string | null;
+  /** Since when it is in this state. */
+  readonly since: string;
+  /** Events since the start, heartbeats among them. */
+  readonly records: number;
+  /** Streams after the first one. */
+  readonly reconnects: number;
+  readonly lastRecordAt: string | null;
+  /** Interval in which heartbeats are expected; null: none are, or there is no stream. */
+  readonly heartbeatMs: number | null;
+}
+
+/** How the detection of the leader by ZooKeeper stands. Times are ISO 8601 in UTC. */
+export interface ZookeeperStatus {
+  /** false: leader and masters are as they were when ZooKeeper was last there. */
+  readonly connected: boolean;
+  /** `host:port` of the server that answers; null: none does. */
+  readonly server: string | null;
+  readonly servers: readonly string[];
+  /** Granted timeout of the session; null: there is none. */
+  readonly sessionMs: number | null;
+  readonly lastError: {
+    readonly code: string;
+    readonly message: string;
+    readonly at: string;
+  } | null;
+  readonly leader: string | null;
+  /** Since when it is the leader, as far as we have seen; null: there has been no word of any. */
+  readonly since: string | null;
+}
+
+/** What is served though the master does not mention it. Times are ISO 8601 in UTC. */
+export interface HoldStatus {
+  /** `leader-changed`, `agents-missing`, `tasks-lost` or `cluster-empty`. */
+  readonly reason: string;
+  readonly since: string;
+  /** When the last of it is given up; null: not while the master shows no tasks. */
+  readonly until: string | null;
+  readonly missingTasks: number;
+  readonly missingAgents: number;
+  /** Running tasks there were when the last of them went missing. */
+  readonly knownTasks: number;
+  /** Of missing among known tasks. */
+  readonly share: number;
+  /** Ids of a few missing tasks. */
+  readonly examples: readonly string[];
+}
+
+/** How long something took: the last value and quantiles of the last 1,024, in milliseconds. */
+export interface LatencyStatus {
+  readonly count: number;
+  readonly lastMs: number | null;
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
+}
+
+/** How long changes took that the event stream told. */
+export interface PropagationStatus {
+  /** From the arrival of the event to the published table and to the changed kernel. */
+  readonly event: { readonly table: LatencyStatus; readonly kernel: LatencyStatus };
+  /** The same from the time that the status of the task has, by the clock of its agent. */
+  readonly status: { readonly table: LatencyStatus; readonly kernel: LatencyStatus };
+}
