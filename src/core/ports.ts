@@ -1,3 +1,9 @@
+import type {
+  EventStreamStatus,
+  HoldStatus,
+  PropagationStatus,
+  ZookeeperStatus,
+} from './base/live-status.ts';
 import type { Prefix } from './base/prefix.ts';
 import type { Config } from './config/config.ts';
 import type { TrafficCounters } from './ipvs/ipvs-message.ts';
@@ -6,7 +12,7 @@ import type { ServiceId } from './ipvs/table.ts';
 
 /** What the daemon needs from the outside world, as types; adapters implement them. */
 
-export type { TrafficCounters };
+export type { EventStreamStatus, HoldStatus, PropagationStatus, TrafficCounters, ZookeeperStatus };
 
 /** Time as a value: tests pass a clock that they move by hand. */
 export interface Clock {
@@ -44,6 +50,49 @@ export type ViewRequest =
   | { readonly kind: 'ipvs-plan' }
   /** Why a name resolves as it does. `name` is presentation form, any case, final dot optional. */
   | { readonly kind: 'explain'; readonly name: string };
+
+/** What a watcher wants to hear of; null: of all. */
+export interface WatchFilter {
+  readonly kind: WatchEvent['kind'] | null;
+  /** Of a service or VIP, in lower case. */
+  readonly name: string | null;
+}
+
+/** A change of one service or VIP. */
+export interface WatchEvent {
+  readonly kind: 'service' | 'vip';
+  /** `<label>.<framework>` of a service, the identity of a VIP. */
+  readonly name: string;
+  /** JSON of it, without line breaks. */
+  readonly text: string;
+}
+
+/** What a generation changed for those who watch. */
+export interface WatchUpdate {
+  /** Number of the generation; it grows with each that is built, also when the worker died. */
+  readonly generation: number;
+  /** Number of the one that `events` lead from; null: they lead from none, and there are none. */
+  readonly previous: number | null;
+  readonly events: readonly WatchEvent[];
+}
+
+/** Where a watcher's first picture comes from. */
+export interface WatchSource {
+  /**
+   * Text of `watchSnapshot` for the generation built last. Rejects with a `DaemonError` when the
+   * worker cannot answer.
+   */
+  snapshot(filter: WatchFilter): Promise<string>;
+}
+
+/** Those who watch, and why others do not any more. */
+export interface WatchStatus {
+  readonly clients: number;
+  /** Changes that were published since the start. */
+  readonly events: number;
+  /** Clients that were let go since the start, by reason. */
+  readonly closed: Readonly<Record<string, number>>;
+}
 
 /** `/v1/hosts`: one address of a name. `host` is lower case with final dot. */
 export interface HostAnswer {
@@ -103,9 +152,20 @@ export interface Kernel {
   close(): void;
 }
 
+/** The file that the served state is written to, for a start without a master. */
+export interface SavedStateStatus {
+  readonly path: string;
+  /** When the state in it was told by a master; null: there is none, or it cannot be used. */
+  readonly takenAt: string | null;
+  /** Why it could not be written the last time; null: it could, or was not tried yet. */
+  readonly error: string | null;
+}
+
 export interface SourceStatus {
   /** `host:port` of the leading master that the served generation came from. */
   readonly leader: string | null;
+  /** `file`: it was saved before the start, and no master has answered since; null: none yet. */
+  readonly from: 'master' | 'file' | null;
   /** Age of the served state in seconds; null before the first good one. */
   readonly ageSeconds: number | null;
   readonly lastSuccessAt: string | null;
@@ -118,6 +178,11 @@ export interface SourceStatus {
   } | null;
   readonly pollIntervalSeconds: number;
   readonly polls: number;
+  readonly events: EventStreamStatus;
+  /** null: the configuration names no ensemble. */
+  readonly zookeeper: ZookeeperStatus | null;
+  /** null: all that is served is what the master says. */
+  readonly hold: HoldStatus | null;
 }
 
 export interface GenerationStatus {
@@ -130,6 +195,8 @@ export interface GenerationStatus {
   readonly frameworks: number;
   readonly agents: number;
   readonly tasks: number;
+  /** Services from outside of Mesos. */
+  readonly services: number;
   readonly rejections: number;
   readonly stateBytes: number;
   readonly parseMs: number;
@@ -192,6 +259,8 @@ export interface UdpStatus {
   readonly problem: string | null;
   /** Times a thread died and was started again. */
   readonly restarts: number;
+  /** Nice value of the threads, the highest one should they differ; null: none has started. */
+  readonly threadNice: number | null;
 }
 
 /** What is thought of one upstream. */
@@ -247,6 +316,9 @@ export interface Status {
   /** Why it is not ready or degraded, worst first; empty when all is well. */
   readonly reasons: readonly string[];
   readonly source: SourceStatus;
+  readonly propagation: PropagationStatus;
+  /** null: nothing is saved. */
+  readonly savedState: SavedStateStatus | null;
   readonly generation: GenerationStatus | null;
   readonly listeners: readonly ListenerStatus[];
   readonly vips: VipStatus;

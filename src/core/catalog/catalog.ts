@@ -4,7 +4,7 @@ import type { NamesConfig } from '../config/config.ts';
 import { nameDefect, type OwnerName } from '../dns/name.ts';
 import type { Agent, ClusterSnapshot, Framework, Task } from '../mesos/snapshot.ts';
 import { dottedLabels, label } from './labels.ts';
-import { chooseAddresses, type TaskAddresses } from './task-addresses.ts';
+import { chooseAddresses, machineAddresses, type TaskAddresses } from './task-addresses.ts';
 import { taskHash } from './task-hash.ts';
 
 /** Addresses of host names that were looked up; missing: not known yet, empty: none. */
@@ -15,7 +15,7 @@ export interface CatalogTask {
   readonly task: Task;
   /** Labels its names start with: the discovery name as it is and sanitised, or the task name. */
   readonly labels: readonly string[];
-  /** `<hash>-<agent>`, which makes the canonical name of each label unique. */
+  /** `<hash>-<agent>` or `<hash>-static`: makes the canonical name of each label unique. */
   readonly suffix: string;
   readonly chosen: TaskAddresses;
   readonly agentAddresses: readonly IpAddress[];
@@ -77,6 +77,10 @@ export function buildCatalog(
     if (name === '') rejections.add(`${framework.path}.name`, 'name-empty', framework.name);
     const tasks: CatalogTask[] = [];
     for (const task of framework.tasks) {
+      if (framework.isStatic) {
+        tasks.push(staticTask(task, config));
+        continue;
+      }
       const agent = agents.get(task.agentId);
       if (agent === undefined) {
         rejections.add(`${task.path}.slave_id`, 'agent-unknown', task.agentId);
@@ -93,7 +97,8 @@ export function buildCatalog(
   };
 }
 
-function catalogTask(
+/** Names and addresses of one task, as if no other had its names. */
+export function catalogTask(
   task: Task,
   agentAddresses: readonly IpAddress[],
   config: NamesConfig,
@@ -105,6 +110,18 @@ function catalogTask(
     suffix: `${taskHash(task.id)}-${agentTail}`,
     chosen: chooseAddresses(task, agentAddresses, config.addresses),
     agentAddresses,
+    avoided: false,
+  };
+}
+
+/** An endpoint of a static service: no agent is in its names, and none has names for it. */
+function staticTask(task: Task, config: NamesConfig): CatalogTask {
+  return {
+    task,
+    labels: taskLabels(task, config),
+    suffix: `${taskHash(task.id)}-static`,
+    chosen: machineAddresses(task),
+    agentAddresses: [],
     avoided: false,
   };
 }

@@ -5,8 +5,8 @@ import type { DiscoveryPort, Task } from '../mesos/snapshot.ts';
 /** Addresses of a task and where they were taken from, for `/v1/explain`. */
 export interface TaskAddresses {
   readonly addresses: readonly IpAddress[];
-  /** Whose addresses they are. */
-  readonly of: 'agent' | 'task';
+  /** Whose addresses they are; `machine`: of the endpoint of a static service. */
+  readonly of: 'agent' | 'task' | 'machine';
   /** Why, as a sentence fragment. */
   readonly reason: string;
 }
@@ -75,9 +75,14 @@ function byNetwork(task: Task, agentAddresses: readonly IpAddress[]): TaskAddres
   };
 }
 
+/** The addresses of a static service's endpoint, whatever the sources for tasks are. */
+export function machineAddresses({ networkAddresses }: Task): TaskAddresses {
+  return { addresses: networkAddresses, of: 'machine', reason: 'the services file has it' };
+}
+
 /** Where a discovery port is reached. */
 export interface PortLocation {
-  readonly of: 'agent' | 'task';
+  readonly of: TaskAddresses['of'];
   readonly port: number;
 }
 
@@ -94,7 +99,9 @@ export function locatePort(
   chosen: TaskAddresses,
   choice: NamesConfig['addresses'],
 ): PortLocation {
-  if (choice !== 'by-network') return { of: chosen.of, port: port.number };
+  if (choice !== 'by-network' || chosen.of === 'machine') {
+    return { of: chosen.of, port: port.number };
+  }
   if (chosen.of === 'task' && port.scope !== 'host') return { of: 'task', port: port.number };
   const { hostPorts } = task;
   const declared = task.discovery?.ports.length ?? 0;

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';
 import type { ServerCookies } from '../guard/server-cookie.ts';
+import { writeAliasedRrset, writeAliasedSoa } from './alias-answer.ts';
 import { type AnswerTable, NO_ZONE } from './answer-table.ts';
 import { ChaosAnswers } from './chaos-answer.ts';
 import {
@@ -18,7 +19,7 @@ import { type Asking, COOKIE, type CookieVerdict, EdnsReply } from './edns-reply
 import { FORM, type Form, isServedClass, Query } from './query.ts';
 import { ReplyMessage } from './reply-message.ts';
 import { writeStoredRecords } from './stored-answer.ts';
-import { STORED } from './stored-reply.ts';
+import { OWN_NAME, OWN_NAME_WORDS, STORED, storedOwnNameAt } from './stored-reply.ts';
 import { writeNegativeSoa, writeRrset } from './zone-answer.ts';
 
 export { type Asking, COOKIE, type CookieVerdict } from './edns-reply.ts';
@@ -146,15 +147,15 @@ export class Answerer {
   }
 
   /**
-   * Answers the question begun from a table; FORWARD if it is outside all its zones. `node` is that
-   * of the name, 0 if there is none: given where it is not simply the one of that name. `ede` goes
-   * with the answer, 0 for none.
+   * Answers the question begun from a table; FORWARD if it is outside all its zones, and no stray
+   * name. `node` is that of the name, 0 if there is none: given where it is not simply the one of that
+   * name. `ede` goes with the answer, 0 for none.
    */
   answerFrom(table: AnswerTable, node: number = this.#find(table), ede = 0): number {
     const { query } = this;
     const zone = node === 0 ? table.zoneOf(query.name, query.nameLength) : table.zoneIndex(node);
     this.zone = zone;
-    if (zone === NO_ZONE) return FORWARD;
+    if (zone === NO_ZONE && (node === 0 || !table.isStray(node))) return FORWARD;
     if (!table.ready) return this.fail(RCODE.SERVFAIL, EDE.NOT_READY, '');
     const reply = this.#reply;
     reply.rewind();
@@ -162,7 +163,8 @@ export class Answerer {
     const rrset = node === 0 ? 0 : rrsetOf(table, node, query.qtype);
     if (rrset === 0) {
       const rcode = node === 0 ? RCODE.NXDOMAIN : RCODE.NOERROR;
-      const whole = writeNegativeSoa(reply, table, zone, query.nameLength);
+      // A stray name has no SOA to show, and so nobody keeps that it lacks a type (RFC 2308 §5).
+      const whole = zone === NO_ZONE || writeNegativeSoa(reply, table, zone, query.nameLength);
       return this.#finish(rcode, whole ? flags : flags | FLAG.TC, ede);
     }
     const whole = writeRrset(reply, table, rrset, this.#random);
@@ -201,6 +203,46 @@ export class Answerer {
     if (staleTtl === 0) return this.#finish(rcode, flags, words[head + STORED.EDE]);
     const stale = rcode === RCODE.NXDOMAIN ? EDE.STALE_NXDOMAIN : EDE.STALE_ANSWER;
     return this.#finish(rcode, flags, stale);
+  }
+
+  /**
+   * Answers the question begun with the STORED aliases at octet `at`, which lead to a name of ours,
+   * and with what the table has of that: its is the response code, too (RFC 6604 §2.1). Cut replies
+   * have TC, as the aliases are not ours. `ede` is of the table; otherwise as `answerStored`.
+   * FORWARD if the name is in none of its zones.
+   */
+  answerAliased(
+    table: AnswerTable,
+    words: Uint32Array,
+    bytes: Uint8Array,
+    at: number,
+    nowSeconds: number,
+    staleTtl: number,
+    ede: number,
+  ): number {
+    const own = storedOwnNameAt(words, at);
+    const ownAt = 4 * (own + OWN_NAME_WORDS);
+    const lengthPointer = words[own + OWN_NAME.LENGTH_POINTER]!;
+    const length = lengthPointer & 0xffff;
+    const node = table.find(bytes, ownAt, length, words[own + OWN_NAME.HASH]!);
+    const zone = node === 0 ? table.zoneOf(bytes, length, ownAt) : table.zoneIndex(node);
+    this.zone = NO_ZONE;
+    if (zone === NO_ZONE) return FORWARD;
+    if (!table.ready) return this.fail(RCODE.SERVFAIL, EDE.NOT_READY, '');
+    const reply = this.#reply;
+    reply.rewind();
+    const ageSeconds = Math.max(0, nowSeconds - words[(at >>> 2) + STORED.STORED_AT]!);
+    let whole = writeStoredRecords(reply, words, bytes, at, ageSeconds, staleTtl);
+    const rrset = node === 0 ? 0 : rrsetOf(table, node, this.query.qtype);
+    if (whole) {
+      whole =
+        rrset === 0
+          ? writeAliasedSoa(reply, table, zone)
+          : writeAliasedRrset(reply, table, rrset, lengthPointer >>> 16, this.#random);
+    }
+    const rcode = node === 0 ? RCODE.NXDOMAIN : RCODE.NOERROR;
+    const tc = whole ? words[(at >>> 2) + STORED.FLAGS]! & FLAG.TC : FLAG.TC;
+    return this.#finish(rcode, this.#ra | tc, staleTtl > 0 ? EDE.STALE_ANSWER : ede);
   }
 
   /**

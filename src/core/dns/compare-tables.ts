@@ -13,9 +13,9 @@ const SOA_NUMBERS_BYTES = 20;
 export function sameRecords(a: AnswerTable, b: AnswerTable): boolean {
   if (sameBuffers(a, b)) return true;
   for (const word of [HEADER.READY, HEADER.ZONE_COUNT, HEADER.NODE_COUNT, HEADER.TTL]) {
-    if (a.words[word] !== b.words[word]) return false;
+    if (a.header(word) !== b.header(word)) return false;
   }
-  if (a.words[HEADER.RECORD_COUNT] !== b.words[HEADER.RECORD_COUNT]) return false;
+  if (a.header(HEADER.RECORD_COUNT) !== b.header(HEADER.RECORD_COUNT)) return false;
   for (let i = 0; i < a.zoneCount; i++) {
     const [zoneA, zoneB] = [a.zoneAt(i), b.zoneAt(i)];
     const size = a.words[zoneA + ZONE.NEGATIVE_SOA_BYTES]!;
@@ -23,8 +23,7 @@ export function sameRecords(a: AnswerTable, b: AnswerTable): boolean {
     const [soaA, soaB] = [a.words[zoneA + ZONE.NEGATIVE_SOA]!, b.words[zoneB + ZONE.NEGATIVE_SOA]!];
     if (!sameSoa(a, soaA, b, soaB, size)) return false;
   }
-  const end = a.words[HEADER.NODES_END]!;
-  for (let node = a.words[HEADER.NODES]!; node < end; node = a.nextNode(node)) {
+  for (const node of a.nodes()) {
     const length = a.nameLength(node);
     const nameOffset = a.nameOffset(node);
     const other = b.find(a.bytes, nameOffset, length, hashWireName(a.bytes, nameOffset, length));
@@ -35,11 +34,13 @@ export function sameRecords(a: AnswerTable, b: AnswerTable): boolean {
 
 /** Quick look at tables that were compiled in the same order, as most are when nothing changed. */
 function sameBuffers(a: AnswerTable, b: AnswerTable): boolean {
-  if (a.bytes.length !== b.bytes.length) return false;
+  if (a.root !== 0 || b.root !== 0 || a.bytes.length !== b.bytes.length) return false;
+  const tableEnd = a.header(HEADER.END);
+  if (tableEnd !== b.header(HEADER.END)) return false;
   const [bytesA, bytesB] = [Buffer.from(a.buffer), Buffer.from(b.buffer)];
   const [header = 0, ...records] = serialOffsets(a);
   let start = 0;
-  for (const end of [header, 4 * HEADER.STALE_AT, ...records, a.bytes.length]) {
+  for (const end of [header, 4 * HEADER.STALE_AT, ...records, tableEnd]) {
     if (bytesA.compare(bytesB, start, end, start, end) !== 0) return false;
     start = end + 4;
   }

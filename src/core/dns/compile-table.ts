@@ -1,42 +1,34 @@
-import type { IpAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
-import { compareAddresses } from '../base/order.ts';
 import {
   AnswerTable,
+  DELETED,
   HEADER,
   HEADER_WORDS,
-  INDEX_WORDS,
   NO_ZONE,
-  NODE_WORDS,
-  RECORD_HEAD_BYTES,
+  PAGE_BITS,
+  PAGE_SLOTS,
   RRSET,
-  RRSET_WORDS,
-  SRV_HEAD_BYTES,
+  SLOT_WORDS,
   TABLE_MAGIC,
   ZONE,
   ZONE_WORDS,
 } from './answer-table.ts';
-import { CLASS, TYPE } from './constants.ts';
-import { publishedNames } from './published-names.ts';
-import { NO_RECORD, RECORD_KIND, type RecordStore } from './record-store.ts';
-import { writeU16, writeU32 } from './wire.ts';
+import { TYPE } from './constants.ts';
+import { PublishedNames } from './published-names.ts';
+import type { RecordStore } from './record-store.ts';
+import { align, SOA_NUMBERS_BYTES, TableWriter } from './table-writer.ts';
+import { writeU32 } from './wire.ts';
 import type { ZoneTerms } from './zone.ts';
 
-/** Pointer to the question's name, the owner of every answer record (RFC 1035 §4.1.4). */
-const QUESTION_POINTER = 0xc00c;
-/** SOA: two names, then serial, refresh, retry, expire, minimum. */
-const SOA_NUMBERS_BYTES = 20;
-const A_BYTES = RECORD_HEAD_BYTES + 4;
-const AAAA_BYTES = RECORD_HEAD_BYTES + 16;
-
-const align = (bytes: number): number => (bytes + 3) & ~3;
+/** Slots in use, deleted ones included, beyond which looking for a name would take long. */
+const SLOTS_FULL = 0.75;
 
 /**
  * Compiles collected records into an answer table with SOA serial 0; `stampSerial` sets the real
  * one. `ready` false makes a table whose zones exist but answer SERVFAIL (before the first state).
  */
 export function compileTable(store: RecordStore, terms: ZoneTerms, ready: boolean): AnswerTable {
-  return new Compiler(store, terms).compile(ready);
+  return new TableBuilder(store, terms).compile(ready, 0);
 }
 
 /** Sets the SOA serial (RFC 1982) of a table that no other thread has seen yet. */
@@ -46,7 +38,7 @@ export function stampSerial(table: AnswerTable, serial: number): void {
   for (const offset of records) writeU32(table.bytes, offset, serial);
 }
 
-/** Where the serial stands, in ascending order: in the header, then in every SOA record. */
+/** Where the serial stands: in the header, then in ascending order in every SOA record. */
 export function serialOffsets(table: AnswerTable): number[] {
   const ends: number[] = [];
   for (let i = 0; i < table.zoneCount; i++) {
@@ -58,321 +50,263 @@ export function serialOffsets(table: AnswerTable): number[] {
     ends.push(table.words[soa + RRSET.DATA]! + table.words[soa + RRSET.DATA_BYTES]!);
   }
   const records = ends.map((end) => end - SOA_NUMBERS_BYTES).sort((a, b) => a - b);
-  return [4 * HEADER.SERIAL, ...records];
+  return [4 * (table.root + HEADER.SERIAL), ...records];
 }
 
-interface Apex {
-  readonly node: number;
-  readonly mname: number;
-  readonly rname: number;
-  readonly soaBytes: number;
+/** Where the parts of a generation go, in octets. */
+interface Layout {
+  readonly root: number;
+  readonly zones: number;
+  readonly soas: number;
+  readonly pages: number;
+  readonly end: number;
 }
 
-/** Records of one node by type: addresses, and numbers in the store. */
-interface NodeRecords {
-  readonly ipv4: IpAddress[];
-  readonly ipv6: IpAddress[];
-  readonly srv: number[];
-  readonly ptr: number[];
-}
-
-/** Builds one table in two passes: place every node, then write it. */
-class Compiler {
+/**
+ * Makes tables of one store: whole ones, and small changes of the last one, which cost what has
+ * changed. Whoever reads an earlier generation is not disturbed by a later one in the same buffer.
+ */
+export class TableBuilder {
   readonly #store: RecordStore;
   readonly #terms: ZoneTerms;
-  readonly #apexes: readonly Apex[];
-  /** Per node of the store: zone index, and offset in the table, 0 if it is not published. */
-  #zones: Int32Array = new Int32Array(0);
+  readonly #writer: TableWriter;
+  #names: PublishedNames;
+  #table: AnswerTable | null = null;
+  /** By node of the store: its offset in the table, 0 for none. */
   #offset: Uint32Array = new Uint32Array(0);
-  #words: Uint32Array = new Uint32Array(0);
-  #bytes: Uint8Array = new Uint8Array(0);
-  /** Where the next RRset of the node goes: word of its description, offset of its data. */
-  #rrsetAt = 0;
-  #at = 0;
+  #nodeCount = 0;
+  #slotsUsed = 0;
+  /** Where the next octets go. */
+  #end = 0;
 
   constructor(store: RecordStore, terms: ZoneTerms) {
     this.#store = store;
     this.#terms = terms;
-    this.#apexes = terms.zones.map((zone) => {
-      const [node, mname, rname] = [zone.apex, zone.mname, zone.rname].map((name) =>
-        store.node(name),
-      ) as [number, number, number];
-      assert(Math.min(node, mname, rname) >= 0, 'zone names come from a checked configuration');
-      const names = store.nameLength[mname]! + store.nameLength[rname]!;
-      return { node, mname, rname, soaBytes: RECORD_HEAD_BYTES + names + SOA_NUMBERS_BYTES };
-    });
+    this.#writer = new TableWriter(store, terms);
+    this.#names = this.#publishedNames();
   }
 
-  compile(ready: boolean): AnswerTable {
+  /** The whole store, with `spareBytes` of room for later generations. */
+  compile(ready: boolean, spareBytes: number): AnswerTable {
     const store = this.#store;
-    const apexNodes = this.#apexes.map(({ node }) => node);
-    const { nodes, zones } = publishedNames(store, apexNodes);
-    this.#zones = zones;
+    this.#names = this.#publishedNames();
+    store.touched.clear();
+    const nodes = this.#names.publishAll();
+    const { apexes } = this.#writer;
+    const slotCount = Math.max(PAGE_SLOTS, 2 ** Math.ceil(Math.log2(nodes.length * 1.5 + 1)));
+    const layout = this.#layout(0, slotCount);
+    const slotsAt = layout.end;
     this.#offset = new Uint32Array(store.nodeCount);
-    const zonesAt = HEADER_WORDS * 4;
-    const negativeAt = zonesAt + this.#apexes.length * ZONE_WORDS * 4;
-    const slotsAt = this.#apexes.reduce((at, apex) => at + align(apex.soaBytes), negativeAt);
-    const slotCount = 2 ** Math.max(3, Math.ceil(Math.log2(nodes.length * 1.5 + 1)));
-    const nodesAt = slotsAt + slotCount * 8;
-    let end = nodesAt;
-    for (let i = 0; i < nodes.length; i++) {
-      const node = nodes[i]!;
-      this.#offset[node] = end;
-      end += this.#nodeBytes(node, this.#apexes[i] ?? null);
+    this.#end = slotsAt + slotCount * SLOT_WORDS * 4;
+    for (const [i, node] of nodes.entries()) {
+      this.#offset[node] = this.#end;
+      this.#end += this.#writer.nodeBytes(node, apexes[i] ?? null);
     }
-    const buffer = new SharedArrayBuffer(end);
-    this.#words = new Uint32Array(buffer);
-    this.#bytes = new Uint8Array(buffer);
-    this.#words.set(
-      [TABLE_MAGIC, end, ready ? 1 : 0, 0, slotCount - 1, slotsAt, this.#apexes.length, zonesAt],
-      HEADER.MAGIC,
+    const buffer = new SharedArrayBuffer(this.#end + align(spareBytes));
+    const words = new Uint32Array(buffer);
+    this.#writer.into(buffer);
+    for (let page = 0; page < slotCount >>> PAGE_BITS; page++) {
+      words[(layout.pages >>> 2) + page] = (slotsAt >>> 2) + page * PAGE_SLOTS * SLOT_WORDS;
+    }
+    this.#nodeCount = nodes.length;
+    this.#slotsUsed = nodes.length;
+    for (const [i, node] of nodes.entries()) {
+      writeSlot(words, slotsAt >>> 2, slotCount - 1, store.hash[node]!, this.#offset[node]!);
+      const apexOf = i < apexes.length ? i : NO_ZONE;
+      this.#writer.writeNode(node, this.#offset[node]!, this.#names.zoneOf(node), apexOf);
+    }
+    this.#writeRoot(words, layout, slotCount - 1, ready);
+    this.#table = new AnswerTable(buffer, layout.root >>> 2);
+    return this.#table;
+  }
+
+  /**
+   * The last table with what the store's revisions touched since, with serial 0; null, and the table
+   * has to be compiled, if there is no room for that.
+   */
+  extend(): AnswerTable | null {
+    const before = this.#table;
+    if (before === null) return null;
+    const { written, gone } = this.#names.revise(this.#store.touched);
+    this.#store.touched.clear();
+    this.#growOffsets();
+    const { apexes } = this.#writer;
+    const apexNodes = apexes.map(({ node }) => node);
+    const apexSet = new Set(apexNodes);
+    // Every apex is written: its SOA has the serial.
+    const nodes = [...apexNodes, ...written.filter((node) => !apexSet.has(node))];
+    const mask = before.header(HEADER.SLOT_MASK);
+    const layout = this.#layout(this.#end, mask + 1);
+    let size = layout.end - this.#end;
+    for (const [i, node] of nodes.entries()) {
+      size += this.#writer.nodeBytes(node, apexes[i] ?? null);
+    }
+    // A page each at most; one more where looking for a free slot goes on into the next.
+    size += (nodes.length + gone.length + 1) * PAGE_SLOTS * SLOT_WORDS * 4;
+    const slotsFull = SLOTS_FULL * (mask + 1);
+    if (this.#end + size > before.bytes.length || this.#slotsUsed + nodes.length > slotsFull) {
+      this.#table = null;
+      return null;
+    }
+    const { words } = before;
+    words.copyWithin(
+      layout.pages >>> 2,
+      before.header(HEADER.PAGES),
+      before.header(HEADER.PAGES) + ((mask + 1) >>> PAGE_BITS),
     );
-    const apexBytesMax = Math.max(0, ...apexNodes.map((node) => store.nameLength[node]!));
-    this.#words.set(
-      [nodes.length, store.recordCount, nodesAt, end, this.#terms.ttlSeconds, apexBytesMax],
-      HEADER.NODE_COUNT,
+    this.#end = layout.end;
+    const slots = new SlotRevision(words, layout.pages >>> 2, mask, layout.end);
+    for (const node of gone) {
+      slots.remove(this.#store.hash[node]!, this.#offset[node]!);
+      this.#offset[node] = 0;
+      this.#nodeCount--;
+    }
+    this.#end = slots.end;
+    for (const [i, node] of nodes.entries()) {
+      const offset = this.#end;
+      this.#end += this.#writer.nodeBytes(node, apexes[i] ?? null);
+      const apexOf = i < apexes.length ? i : NO_ZONE;
+      this.#writer.writeNode(node, offset, this.#names.zoneOf(node), apexOf);
+      slots.end = this.#end;
+      if (this.#offset[node] === 0) {
+        this.#nodeCount++;
+        this.#slotsUsed += slots.insert(this.#store.hash[node]!, offset);
+      } else slots.replace(this.#store.hash[node]!, this.#offset[node]!, offset);
+      this.#end = slots.end;
+      this.#offset[node] = offset;
+    }
+    this.#writeRoot(words, layout, mask, true);
+    this.#table = new AnswerTable(before.buffer, layout.root >>> 2);
+    return this.#table;
+  }
+
+  /** Lets go of the last table, which nobody is to see; the next one has to be compiled. */
+  forget(): void {
+    this.#table = null;
+  }
+
+  #publishedNames(): PublishedNames {
+    const apexes = this.#writer.apexes.map(({ node }) => node);
+    return new PublishedNames(this.#store, apexes);
+  }
+
+  #layout(root: number, slotCount: number): Layout {
+    const { apexes } = this.#writer;
+    const zones = root + HEADER_WORDS * 4;
+    const soas = zones + apexes.length * ZONE_WORDS * 4;
+    const pages = apexes.reduce((at, { soaBytes }) => at + align(soaBytes), soas);
+    return { root, zones, soas, pages, end: pages + (slotCount >>> PAGE_BITS) * 4 };
+  }
+
+  #growOffsets(): void {
+    if (this.#offset.length >= this.#store.nodeCount) return;
+    const larger = new Uint32Array(2 * this.#store.nodeCount);
+    larger.set(this.#offset);
+    this.#offset = larger;
+  }
+
+  #writeRoot(words: Uint32Array, layout: Layout, mask: number, ready: boolean): void {
+    const { apexes } = this.#writer;
+    const { nameLength, recordCount } = this.#store;
+    const root = layout.root >>> 2;
+    const apexBytesMax = Math.max(0, ...apexes.map(({ node }) => nameLength[node]!));
+    const header = [
+      [HEADER.MAGIC, TABLE_MAGIC],
+      [HEADER.BYTES, words.byteLength],
+      [HEADER.READY, ready ? 1 : 0],
+      [HEADER.SERIAL, 0],
+      [HEADER.SLOT_MASK, mask],
+      [HEADER.PAGES, layout.pages >>> 2],
+      [HEADER.ZONE_COUNT, apexes.length],
+      [HEADER.ZONES, layout.zones >>> 2],
+      [HEADER.NODE_COUNT, this.#nodeCount],
+      [HEADER.RECORD_COUNT, recordCount],
+      [HEADER.TTL, this.#terms.ttlSeconds],
+      [HEADER.APEX_BYTES_MAX, apexBytesMax],
+      [HEADER.STALE_AT, 0],
+      [HEADER.END, this.#end],
+    ] as const;
+    for (const [word, value] of header) words[root + word] = value;
+    this.#writer.writeZones(layout.zones, layout.soas, (node) => this.#offset[node]!);
+  }
+}
+
+/** Writes a name's slot in pages that stand one behind the other. */
+function writeSlot(
+  words: Uint32Array,
+  slots: number,
+  mask: number,
+  hash: number,
+  node: number,
+): void {
+  let slot = (hash >>> 0) & mask;
+  while (words[slots + SLOT_WORDS * slot + 1] !== 0) slot = (slot + 1) & mask;
+  words[slots + SLOT_WORDS * slot] = hash;
+  words[slots + SLOT_WORDS * slot + 1] = node;
+}
+
+/** Changes slots of a new generation: in copies of the pages of the one before. */
+class SlotRevision {
+  /** Where the next copy goes, in octets. */
+  end: number;
+  readonly #words: Uint32Array;
+  readonly #pages: number;
+  readonly #mask: number;
+  /** Pages from here on are copies already; in words. */
+  readonly #copies: number;
+
+  constructor(words: Uint32Array, pages: number, mask: number, end: number) {
+    this.#words = words;
+    this.#pages = pages;
+    this.#mask = mask;
+    this.#copies = end >>> 2;
+    this.end = end;
+  }
+
+  /** Takes a slot for a new node; 1 if it was never used, else 0. */
+  insert(hash: number, node: number): number {
+    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const held = this.#words[this.#at(slot) + 1]!;
+      if (held > DELETED) continue;
+      this.#set(slot, hash, node);
+      return held === 0 ? 1 : 0;
+    }
+  }
+
+  replace(hash: number, before: number, node: number): void {
+    this.#set(this.#slotOf(hash, before), hash, node);
+  }
+
+  remove(hash: number, before: number): void {
+    this.#set(this.#slotOf(hash, before), hash, DELETED);
+  }
+
+  #slotOf(hash: number, node: number): number {
+    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const held = this.#words[this.#at(slot) + 1]!;
+      if (held === node) return slot;
+      assert(held !== 0, 'a node that is replaced has a slot');
+    }
+  }
+
+  #at(slot: number): number {
+    return (
+      this.#words[this.#pages + (slot >>> PAGE_BITS)]! + SLOT_WORDS * (slot & (PAGE_SLOTS - 1))
     );
-    for (let i = 0; i < nodes.length; i++) {
-      this.#writeSlot(nodes[i]!, slotsAt >>> 2, slotCount - 1);
-      this.#writeNode(nodes[i]!, i < this.#apexes.length ? i : NO_ZONE);
-    }
-    this.#writeZones(zonesAt, negativeAt);
-    return new AnswerTable(buffer);
   }
 
-  #nodeBytes(node: number, apex: Apex | null): number {
-    const { firstRecord, nextRecord, kind, target, nameLength } = this.#store;
-    let [ipv4, ipv6, srv, srvData, ptr, ptrData] = [0, 0, 0, 0, 0, 0];
-    for (let r = firstRecord[node]!; r !== NO_RECORD; r = nextRecord[r]!) {
-      if (kind[r] === RECORD_KIND.A) ipv4++;
-      else if (kind[r] === RECORD_KIND.AAAA) ipv6++;
-      else if (kind[r] === RECORD_KIND.SRV) {
-        srv++;
-        srvData += RECORD_HEAD_BYTES + SRV_HEAD_BYTES + nameLength[target[r]!]!;
-      } else {
-        ptr++;
-        ptrData += RECORD_HEAD_BYTES + nameLength[target[r]!]!;
-      }
-    }
-    let size = 4 * NODE_WORDS + align(nameLength[node]!);
-    if (ipv4 > 0) size += 4 * RRSET_WORDS + ipv4 * A_BYTES;
-    if (ipv6 > 0) size += 4 * RRSET_WORDS + ipv6 * AAAA_BYTES;
-    if (srv > 0) size += 4 * (RRSET_WORDS + INDEX_WORDS * srv) + align(srvData);
-    if (ptr > 0) size += 4 * (RRSET_WORDS + INDEX_WORDS * ptr) + align(ptrData);
-    if (apex !== null) {
-      const ns = RECORD_HEAD_BYTES + nameLength[apex.mname]!;
-      size += 4 * (2 * RRSET_WORDS + INDEX_WORDS) + align(ns) + align(apex.soaBytes);
-    }
-    return size;
-  }
-
-  #collect(node: number): NodeRecords {
-    const { firstRecord, nextRecord, kind, value, addresses } = this.#store;
-    const sets: NodeRecords = { ipv4: [], ipv6: [], srv: [], ptr: [] };
-    for (let r = firstRecord[node]!; r !== NO_RECORD; r = nextRecord[r]!) {
-      if (kind[r] === RECORD_KIND.A) sets.ipv4.push(addresses[value[r]!]!);
-      else if (kind[r] === RECORD_KIND.AAAA) sets.ipv6.push(addresses[value[r]!]!);
-      else if (kind[r] === RECORD_KIND.SRV) sets.srv.push(r);
-      else sets.ptr.push(r);
-    }
-    return sets;
-  }
-
-  #writeSlot(node: number, slots: number, mask: number): void {
-    const hash = this.#store.hash[node]! >>> 0;
-    let slot = hash & mask;
-    while (this.#words[slots + 2 * slot + 1] !== 0) slot = (slot + 1) & mask;
-    this.#words[slots + 2 * slot] = hash;
-    this.#words[slots + 2 * slot + 1] = this.#offset[node]!;
-  }
-
-  /** `zone`: whose apex the node is, or NO_ZONE. */
-  #writeNode(node: number, zone: number): void {
-    const first = this.#store.firstRecord[node]!;
-    if (zone === NO_ZONE && (first === NO_RECORD || this.#store.nextRecord[first] === NO_RECORD)) {
-      this.#writeSmallNode(node, first);
-      return;
-    }
-    const { ipv4, ipv6, srv, ptr } = this.#collect(node);
-    let count = zone === NO_ZONE ? 0 : 2;
-    for (const set of [ipv4, ipv6, srv, ptr]) if (set.length > 0) count++;
-    const offset = this.#beginNode(node, count);
-    if (ipv4.length > 0) this.#putAddresses(TYPE.A, ipv4);
-    if (ipv6.length > 0) this.#putAddresses(TYPE.AAAA, ipv6);
-    if (srv.length > 0) this.#putTargets(TYPE.SRV, srv);
-    if (ptr.length > 0) this.#putTargets(TYPE.PTR, ptr);
-    if (zone !== NO_ZONE) {
-      const index = this.#at;
-      const data = index + 4 * INDEX_WORDS;
-      this.#put(TYPE.NS, 1, data, this.#writeNs(this.#apexes[zone]!, index, data), index);
-      this.#put(TYPE.SOA, 1, this.#at, this.#writeSoa(zone, this.#terms.ttlSeconds, this.#at), 0);
-    }
-    this.#words[(offset >>> 2) + 1] = this.#at - offset;
-  }
-
-  /** Most names have one record, or are between others and have none: no lists for them. */
-  #writeSmallNode(node: number, record: number): void {
-    const offset = this.#beginNode(node, record === NO_RECORD ? 0 : 1);
-    if (record !== NO_RECORD) {
-      const kind = this.#store.kind[record];
-      if (kind === RECORD_KIND.SRV) this.#putTarget(TYPE.SRV, record);
-      else if (kind === RECORD_KIND.PTR) this.#putTarget(TYPE.PTR, record);
-      else {
-        const { family, bytes } = this.#store.addresses[this.#store.value[record]!]!;
-        const type = family === 4 ? TYPE.A : TYPE.AAAA;
-        this.#put(type, 1, this.#at, this.#writeAddress(type, bytes, this.#at), 0);
-      }
-    }
-    this.#words[(offset >>> 2) + 1] = this.#at - offset;
-  }
-
-  /** Writes what stands before the data of a node's RRsets; returns where the node starts. */
-  #beginNode(node: number, rrsets: number): number {
-    const offset = this.#offset[node]!;
-    const nameBytes = this.#store.nameLength[node]!;
-    this.#words[offset >>> 2] = nameBytes | (this.#zones[node]! << 8) | (rrsets << 24);
-    this.#rrsetAt = (offset >>> 2) + NODE_WORDS;
-    this.#at = align(this.#copyName(node, offset + 4 * (NODE_WORDS + RRSET_WORDS * rrsets)));
-    return offset;
-  }
-
-  #put(type: number, members: number, data: number, end: number, index: number): void {
+  #set(slot: number, hash: number, node: number): void {
     const words = this.#words;
-    const header = this.#rrsetAt;
-    words[header + RRSET.TYPE] = type;
-    words[header + RRSET.COUNT] = members;
-    words[header + RRSET.DATA] = data;
-    words[header + RRSET.DATA_BYTES] = end - data;
-    words[header + RRSET.INDEX] = index;
-    this.#rrsetAt = header + RRSET_WORDS;
-    this.#at = align(end);
-  }
-
-  #putAddresses(type: number, addresses: IpAddress[]): void {
-    this.#put(type, addresses.length, this.#at, this.#writeAddresses(type, addresses, this.#at), 0);
-  }
-
-  #putTargets(type: number, records: number[]): void {
-    const index = this.#at;
-    const data = index + 4 * INDEX_WORDS * records.length;
-    if (records.length > 1) records.sort((a, b) => this.#compareTargets(a, b));
-    let at = data;
-    for (const [i, record] of records.entries()) {
-      at = this.#writeTarget(type, record, index + 4 * INDEX_WORDS * i, at);
+    const entry = this.#pages + (slot >>> PAGE_BITS);
+    const page = words[entry]!;
+    if (page < this.#copies) {
+      const copy = this.end >>> 2;
+      words.copyWithin(copy, page, page + PAGE_SLOTS * SLOT_WORDS);
+      words[entry] = copy;
+      this.end += PAGE_SLOTS * SLOT_WORDS * 4;
     }
-    this.#put(type, records.length, data, at, index);
-  }
-
-  #putTarget(type: number, record: number): void {
-    const index = this.#at;
-    const data = index + 4 * INDEX_WORDS;
-    this.#put(type, 1, data, this.#writeTarget(type, record, index, data), index);
-  }
-
-  #copyName(node: number, at: number): number {
-    const { names, nameAt, nameLength } = this.#store;
-    const bytes = this.#bytes;
-    const from = nameAt[node]!;
-    const length = nameLength[node]!;
-    for (let i = 0; i < length; i++) bytes[at + i] = names[from + i]!;
-    return at + length;
-  }
-
-  #writeHead(at: number, type: number, ttlSeconds: number, rdataBytes: number): number {
-    const bytes = this.#bytes;
-    writeU16(bytes, at, QUESTION_POINTER);
-    writeU16(bytes, at + 2, type);
-    writeU16(bytes, at + 4, CLASS.IN);
-    writeU32(bytes, at + 6, ttlSeconds);
-    writeU16(bytes, at + 10, rdataBytes);
-    return at + RECORD_HEAD_BYTES;
-  }
-
-  #writeAddresses(type: number, addresses: IpAddress[], start: number): number {
-    let at = start;
-    if (addresses.length > 1) addresses.sort(compareAddresses);
-    for (const { bytes } of addresses) at = this.#writeAddress(type, bytes, at);
-    return at;
-  }
-
-  #writeAddress(type: number, address: Uint8Array, start: number): number {
-    const at = this.#writeHead(start, type, this.#terms.ttlSeconds, address.length);
-    const bytes = this.#bytes;
-    for (let i = 0; i < address.length; i++) bytes[at + i] = address[i]!;
-    return at + address.length;
-  }
-
-  /**
-   * Writes an SRV or PTR record and its entry in the index. Targets stay uncompressed: SRV's must
-   * (RFC 2782), PTR's may, and so their bytes do not depend on where they go.
-   */
-  #writeTarget(type: number, record: number, entry: number, start: number): number {
-    const store = this.#store;
-    const target = store.target[record]!;
-    this.#words[entry >>> 2] = start;
-    this.#words[(entry >>> 2) + 1] = this.#offset[target]!;
-    const numbersBytes = type === TYPE.SRV ? SRV_HEAD_BYTES : 0;
-    const rdataBytes = numbersBytes + store.nameLength[target]!;
-    const at = this.#writeHead(start, type, this.#terms.ttlSeconds, rdataBytes);
-    if (type === TYPE.SRV) {
-      writeU16(this.#bytes, at, 0);
-      writeU16(this.#bytes, at + 2, this.#terms.srvWeight);
-      writeU16(this.#bytes, at + 4, store.value[record]!);
-    }
-    return this.#copyName(target, at + numbersBytes);
-  }
-
-  /**
-   * By target name, then port: equal targets stand side by side, and the order does not depend on
-   * that of the tasks.
-   */
-  #compareTargets(a: number, b: number): number {
-    const { target, value, nameAt, nameLength, names } = this.#store;
-    const [targetA, targetB] = [target[a]!, target[b]!];
-    if (targetA === targetB) return value[a]! - value[b]!;
-    const [atA, atB] = [nameAt[targetA]!, nameAt[targetB]!];
-    const length = Math.min(nameLength[targetA]!, nameLength[targetB]!);
-    for (let i = 0; i < length; i++) {
-      const difference = names[atA + i]! - names[atB + i]!;
-      if (difference !== 0) return difference;
-    }
-    return nameLength[targetA]! - nameLength[targetB]!;
-  }
-
-  #writeNs(apex: Apex, index: number, at: number): number {
-    this.#words[index >>> 2] = at;
-    this.#words[(index >>> 2) + 1] = this.#offset[apex.mname]!;
-    const rdataBytes = this.#store.nameLength[apex.mname]!;
-    return this.#copyName(
-      apex.mname,
-      this.#writeHead(at, TYPE.NS, this.#terms.ttlSeconds, rdataBytes),
-    );
-  }
-
-  #writeSoa(zone: number, ttlSeconds: number, start: number): number {
-    const { mname, rname, soaBytes } = this.#apexes[zone]!;
-    const { refreshSeconds, retrySeconds, expireSeconds, minimumSeconds } =
-      this.#terms.zones[zone]!;
-    let at = this.#writeHead(start, TYPE.SOA, ttlSeconds, soaBytes - RECORD_HEAD_BYTES);
-    at = this.#copyName(rname, this.#copyName(mname, at));
-    for (const number of [0, refreshSeconds, retrySeconds, expireSeconds, minimumSeconds]) {
-      writeU32(this.#bytes, at, number);
-      at += 4;
-    }
-    return at;
-  }
-
-  #writeZones(zonesAt: number, negativeAt: number): void {
-    let at = negativeAt;
-    for (const [i, apex] of this.#apexes.entries()) {
-      const word = (zonesAt >>> 2) + i * ZONE_WORDS;
-      // RFC 2308 §3: the TTL of a negative answer's SOA is the smaller of its own and MINIMUM.
-      const ttl = Math.min(this.#terms.ttlSeconds, this.#terms.zones[i]!.minimumSeconds);
-      const end = this.#writeSoa(i, ttl, at);
-      this.#words[word + ZONE.APEX_NODE] = this.#offset[apex.node]!;
-      this.#words[word + ZONE.NEGATIVE_SOA] = at;
-      this.#words[word + ZONE.NEGATIVE_SOA_BYTES] = end - at;
-      at = align(end);
-    }
+    const at = this.#at(slot);
+    words[at] = hash;
+    words[at + 1] = node;
   }
 }

@@ -3,70 +3,89 @@ import { NO_ZONE } from './answer-table.ts';
 import { NAME_BYTES_MAX } from './constants.ts';
 import { NO_RECORD, type RecordStore } from './record-store.ts';
 
-/** The names that a table holds, as nodes of a store. */
-export interface PublishedNames {
-  /** Apexes first, in the order of their zones. */
-  readonly nodes: Int32Array;
-  /** By node of the store: index of its zone; NO_ZONE also for nodes that are not published. */
-  readonly zones: Int32Array;
+/** Names that a revision of records wrote anew, and those that it ended; nodes of the store. */
+export interface RevisedNames {
+  readonly written: readonly number[];
+  readonly gone: readonly number[];
 }
 
-/** Mark of nodes that were not looked at yet. */
+/** Mark of nodes whose zone was not looked for yet. */
 const UNSEEN = -1;
 /** Instead of a node that does not exist. */
 const NO_NODE = -1;
 
 /**
- * Nodes to publish: those with records, the apexes, and the empty non-terminals between. A name
- * with records below it exists, whether or not it has records itself (RFC 8020 §2).
+ * Which nodes of a store are names of a table: those with records, the apexes, and the empty
+ * non-terminals between. A name with records below it exists, whether or not it has records itself
+ * (RFC 8020 §2). Outside our zones nothing is answered, so there is nothing between names either.
  */
-export function publishedNames(store: RecordStore, apexes: readonly number[]): PublishedNames {
-  assert(new Set(apexes).size === apexes.length, 'every zone has an apex of its own');
-  return new Publication(store, apexes).result;
-}
-
-class Publication {
-  readonly result: PublishedNames;
+export class PublishedNames {
   readonly #store: RecordStore;
+  readonly #apexes: ReadonlySet<number>;
   readonly #apexBytesMin: number;
-  #nodes: Int32Array;
-  #count = 0;
+  /** By node: index of its zone, NO_ZONE or UNSEEN. */
   #zones: Int32Array;
+  /** By node: 1 for a name of the table, and how many names stand directly below it. */
+  #isPublished: Int32Array;
+  #children: Int32Array;
+  /** Where `publish` lists new names. */
+  #listed: number[] = [];
   /** The parent found last, by its length: siblings mostly come one after the other. */
   readonly #parents = new Int32Array(NAME_BYTES_MAX + 1).fill(NO_NODE);
   /** From a name up to one that was looked at before: a name has at most 128 labels. */
   readonly #path = new Int32Array(NAME_BYTES_MAX);
 
+  /** `apexes`: nodes, by zone. */
   constructor(store: RecordStore, apexes: readonly number[]) {
     this.#store = store;
+    this.#apexes = new Set(apexes);
+    assert(this.#apexes.size === apexes.length, 'every zone has an apex of its own');
     this.#apexBytesMin = Math.min(...apexes.map((apex) => store.nameLength[apex]!));
-    this.#nodes = new Int32Array(store.nodeCount);
     this.#zones = new Int32Array(store.nodeCount).fill(UNSEEN);
-    for (const [zone, apex] of apexes.entries()) {
-      this.#zones[apex] = zone;
-      this.#publish(apex);
-    }
-    const collected = store.nodeCount;
-    for (let node = 0; node < collected; node++) {
-      if (store.firstRecord[node] !== NO_RECORD) this.#climb(node);
-    }
-    // A zone within a zone: the names between their apexes exist too.
-    for (const apex of apexes) {
-      const parent = this.#parent(apex);
-      if (parent !== NO_NODE) this.#climb(parent);
-    }
-    const zones = this.#zones;
-    for (let node = 0; node < zones.length; node++) {
-      if (zones[node] === UNSEEN) zones[node] = NO_ZONE;
-    }
-    this.result = { nodes: this.#nodes.subarray(0, this.#count), zones };
+    this.#isPublished = new Int32Array(store.nodeCount);
+    this.#children = new Int32Array(store.nodeCount);
+    for (const [zone, apex] of apexes.entries()) this.#zones[apex] = zone;
   }
 
-  #climb(start: number): void {
+  /** All names of the table, the apexes first, in the order of their zones. */
+  publishAll(): readonly number[] {
+    this.#listed = [...this.#apexes];
+    for (const apex of this.#apexes) this.#isPublished[apex] = 1;
+    // A zone within a zone: the names between their apexes exist too.
+    for (const apex of this.#apexes) this.#publishAbove(apex);
+    const collected = this.#store.nodeCount;
+    for (let node = 0; node < collected; node++) {
+      if (this.#store.firstRecord[node] !== NO_RECORD) this.#publish(node);
+    }
+    return this.#listed;
+  }
+
+  /** Follows records that were added and taken back at these nodes. */
+  revise(touched: Iterable<number>): RevisedNames {
+    this.#listed = [];
+    const kept: number[] = [];
+    const gone: number[] = [];
+    for (const node of touched) {
+      if (this.#store.firstRecord[node] !== NO_RECORD) {
+        if (this.#isName(node)) kept.push(node);
+        else this.#publish(node);
+      } else if (this.#isName(node)) {
+        kept.push(node);
+        this.#retract(node, gone);
+      }
+    }
+    return {
+      written: [...new Set([...kept, ...this.#listed])].filter((node) => this.#isName(node)),
+      gone: [...new Set(gone)].filter((node) => !this.#isName(node)),
+    };
+  }
+
+  /** Index of the zone that a node is in, or NO_ZONE. */
+  zoneOf(start: number): number {
     const path = this.#path;
     let depth = 0;
     let node = start;
-    while (this.#zones[node] === UNSEEN) {
+    while (this.#seenZone(node) === UNSEEN) {
       this.#zones[node] = NO_ZONE;
       path[depth++] = node;
       const parent = this.#parent(node);
@@ -74,17 +93,59 @@ class Publication {
       node = parent;
     }
     const zone = this.#zones[node]!;
-    for (let i = 0; i < depth; i++) {
-      const member = path[i]!;
-      this.#zones[member] = zone;
-      // Outside our zones nothing is answered, so there is nothing between names either.
-      if (zone !== NO_ZONE || this.#store.firstRecord[member] !== NO_RECORD) this.#publish(member);
+    for (let i = 0; i < depth; i++) this.#zones[path[i]!] = zone;
+    return zone;
+  }
+
+  #isName(node: number): boolean {
+    return node < this.#isPublished.length && this.#isPublished[node] === 1;
+  }
+
+  #seenZone(node: number): number {
+    if (node >= this.#zones.length) {
+      this.#zones = enlarged(this.#zones, node, UNSEEN);
+      this.#isPublished = enlarged(this.#isPublished, node, 0);
+      this.#children = enlarged(this.#children, node, 0);
     }
+    return this.#zones[node]!;
   }
 
   #publish(node: number): void {
-    if (this.#count === this.#nodes.length) this.#nodes = enlarged(this.#nodes, 0);
-    this.#nodes[this.#count++] = node;
+    const zone = this.zoneOf(node);
+    if (this.#isPublished[node] === 1) return;
+    this.#isPublished[node] = 1;
+    this.#listed.push(node);
+    if (zone !== NO_ZONE) this.#publishAbove(node);
+  }
+
+  /** Makes the names above a new one exist. */
+  #publishAbove(start: number): void {
+    for (let node = start; ;) {
+      const parent = this.#parent(node);
+      if (parent === NO_NODE || this.zoneOf(parent) === NO_ZONE) return;
+      this.#children[parent] = this.#children[parent]! + 1;
+      if (this.#isPublished[parent] === 1) return;
+      this.#isPublished[parent] = 1;
+      this.#listed.push(parent);
+      node = parent;
+    }
+  }
+
+  /** Ends a name that has nothing any more, and those above that were there for its sake. */
+  #retract(start: number, gone: number[]): void {
+    for (let node = start; ;) {
+      const isNeeded =
+        this.#children[node]! > 0 ||
+        this.#store.firstRecord[node] !== NO_RECORD ||
+        this.#apexes.has(node);
+      if (isNeeded) return;
+      this.#isPublished[node] = 0;
+      gone.push(node);
+      const parent = this.#zones[node] === NO_ZONE ? NO_NODE : this.#parent(node);
+      if (parent === NO_NODE || this.zoneOf(parent) === NO_ZONE) return;
+      this.#children[parent] = this.#children[parent]! - 1;
+      node = parent;
+    }
   }
 
   /** Node one label up; NO_NODE if that is shorter than every apex, and so in no zone. */
@@ -104,14 +165,13 @@ class Publication {
     }
     const parent = this.#store.ancestor(node, label + 1);
     this.#parents[rest] = parent;
-    if (parent >= this.#zones.length) this.#zones = enlarged(this.#zones, UNSEEN);
     return parent;
   }
 }
 
-/** A column of twice the length, with `rest` in the new half. */
-function enlarged(column: Int32Array, rest: number): Int32Array {
-  const larger = new Int32Array(2 * column.length).fill(rest, column.length);
+/** A column that has room for a node, with `rest` in what is new. */
+function enlarged(column: Int32Array, node: number, rest: number): Int32Array {
+  const larger = new Int32Array(Math.max(2 * column.length, node + 1)).fill(rest, column.length);
   larger.set(column);
   return larger;
 }

@@ -42,6 +42,8 @@ export interface DesiredKernel {
   readonly source: { readonly ipv4: string | null; readonly ipv6: string | null };
   /** false: what is missing in `services` may be missing by mistake, and stays in the kernel. */
   readonly mayRemove: boolean;
+  /** true: `services` may be older than the kernel, whose services stay as they are; none goes. */
+  readonly additionsOnly?: boolean;
 }
 
 /** What the kernel holds. */
@@ -250,6 +252,7 @@ function addCatchAlls(address: string, found: readonly ObservedService[], steps:
 /** Whether the service is there after the plan. */
 function planService(round: Round, pair: ServicePair, steps: Steps): boolean {
   const { key, wanted, found } = pair;
+  if (found !== null && round.desired.additionsOnly === true) return true;
   if (wanted !== null) {
     const service = { ...idOf(wanted), ...settingsOf(wanted) };
     if (found === null) add(steps, 'additions', { kind: 'add-service', service });

@@ -13,7 +13,7 @@ export function programmedAddresses(desired: DesiredKernel, observed: ObservedKe
     if (broken.has(address)) continue;
     const isGood =
       (programmed.has(address) || hasRoute(desired, observed, address)) &&
-      isBalanced(service, observed.services.get(key));
+      isBalanced(service, observed.services.get(key), desired.additionsOnly === true);
     if (isGood) {
       programmed.add(address);
       continue;
@@ -31,8 +31,14 @@ function hasRoute(desired: DesiredKernel, observed: ObservedKernel, address: str
 }
 
 /** Whether new connections get a backend, if there is one to get. */
-function isBalanced(wanted: VirtualService, found: ObservedService | undefined): boolean {
+function isBalanced(
+  wanted: VirtualService,
+  found: ObservedService | undefined,
+  anyBackend: boolean,
+): boolean {
   if (found === undefined) return false;
+  // What the kernel has is newer than what is wanted.
+  if (anyBackend && [...found.destinations.values()].some(({ weight }) => weight > 0)) return true;
   let isOut = true;
   for (const [key, { weight }] of wanted.destinations) {
     if (weight === 0) continue;

@@ -32,7 +32,7 @@ export function enumerateView(cluster: NamedCluster, settings: ZoneSettings): un
       if (isNew) records?.push({ name, host: `${target}:${port}`, rtype: 'SRV' });
       return isNew;
     },
-    // No task has any, and Mesos-DNS lists none.
+    // Mesos-DNS has none, so none are listed.
     pointer: () => true,
   };
   emitRecords(cluster, settings, sink, new RejectionList(), (_path, task) => {

@@ -32,7 +32,7 @@ interface ExplainedSource {
     readonly agent: string;
     readonly healthy: boolean;
     readonly network: string;
-    readonly addressOf: 'agent' | 'task';
+    readonly addressOf: 'agent' | 'task' | 'machine';
     readonly reason: string;
   };
 }
@@ -46,7 +46,7 @@ interface ExplainedAnswer {
 }
 
 /**
- * Body of `/v1/explain` for a name in our zones: what it answers, and which task, VIP or part of
+ * Body of `/v1/explain` for a name that we answer: what it answers, and which task, VIP or part of
  * the cluster every record comes from, with the reason for the address.
  */
 export function explainView(

@@ -7,7 +7,8 @@ import {
   type ServiceSettings,
   type VirtualService,
 } from '../ipvs/table.ts';
-import type { Backend, VipPort, VipTable } from '../vip/vip-table.ts';
+import type { VipChanges } from '../vip/vip-index.ts';
+import type { Backend, VipPort, VipService, VipTable } from '../vip/vip-table.ts';
 
 /** A virtual service as JSON can say it. */
 export interface ListedService extends Omit<VirtualService, 'destinations'> {
@@ -20,9 +21,10 @@ export interface DesiredDifference {
   readonly services: readonly ListedService[];
   /** Keys of services that are gone. */
   readonly removed: readonly string[];
-  /** What the next call takes as `previous`. */
-  readonly memory: ReadonlyMap<string, string>;
 }
+
+/** Texts of the services that IPVS should hold, by `serviceKey`: equal texts, equal services. */
+export type DesiredMemory = Map<string, string>;
 
 /**
  * What IPVS should hold on one node for all VIPs, by `serviceKey`. A service exists in each family
@@ -36,13 +38,10 @@ export function desiredServices(
   localAddresses: ReadonlySet<string>,
 ): Map<string, VirtualService> {
   const services = new Map<string, VirtualService>();
-  for (const { ipv4, ipv6, ports } of vips.services) {
-    for (const vip of [ipv4, ipv6]) {
-      if (vip === null || localAddresses.has(vip.text)) continue;
-      for (const port of ports) {
-        const service = serviceAt(vip, port, localAddresses);
-        if (service.destinations.size > 0) services.set(serviceKey(service), service);
-      }
+  for (const one of vips.services) {
+    for (const [vip, port] of balancedPorts(one, localAddresses)) {
+      const service = serviceAt(vip, port, localAddresses);
+      if (service.destinations.size > 0) services.set(serviceKey(service), service);
     }
   }
   return services;
@@ -102,31 +101,65 @@ export function rejectOwnAddresses(
 }
 
 /**
- * What changed since `previous`, the memory of the call before, in the services that
- * `desiredServices` would give; empty: everything is new. Runs for every service of every
- * generation, so objects are made only of what changed.
+ * What changed since the call before, which left `memory`, in the services that `desiredServices`
+ * would give; empty: everything is new. Runs for every service, so objects are made only of what
+ * changed.
  */
 export function desiredDifference(
-  previous: ReadonlyMap<string, string>,
+  memory: DesiredMemory,
   vips: VipTable,
   localAddresses: ReadonlySet<string>,
 ): DesiredDifference {
+  return differenceOf(memory, new Set(memory.keys()), vips.services, localAddresses);
+}
+
+/** The same where only some services are different: `before` is what they were, `changed` are. */
+export function desiredChange(
+  memory: DesiredMemory,
+  { before, changed }: Pick<VipChanges, 'before' | 'changed'>,
+  localAddresses: ReadonlySet<string>,
+): DesiredDifference {
+  const left = new Set<string>();
+  for (const service of before) {
+    for (const [vip, port] of balancedPorts(service, localAddresses)) left.add(keyAt(vip, port));
+  }
+  return differenceOf(memory, left, changed, localAddresses);
+}
+
+/** `left`: keys of which those that no service has any more are removed. */
+function differenceOf(
+  memory: DesiredMemory,
+  left: Set<string>,
+  vips: readonly VipService[],
+  localAddresses: ReadonlySet<string>,
+): DesiredDifference {
   const services: ListedService[] = [];
-  const memory = new Map<string, string>();
-  for (const { ipv4, ipv6, ports } of vips.services) {
-    for (const vip of [ipv4, ipv6]) {
-      if (vip === null || localAddresses.has(vip.text)) continue;
-      for (const port of ports) {
-        const text = signature(vip, port, localAddresses);
-        if (text === '') continue;
-        const key = serviceKey({ protocol: port.protocol, address: vip.text, port: port.port });
-        memory.set(key, text);
-        if (previous.get(key) !== text) services.push(listed(serviceAt(vip, port, localAddresses)));
-      }
+  for (const service of vips) {
+    for (const [vip, port] of balancedPorts(service, localAddresses)) {
+      const text = signature(vip, port, localAddresses);
+      if (text === '') continue;
+      const key = keyAt(vip, port);
+      left.delete(key);
+      if (memory.get(key) === text) continue;
+      memory.set(key, text);
+      services.push(listed(serviceAt(vip, port, localAddresses)));
     }
   }
-  const removed = [...previous.keys()].filter((key) => !memory.has(key));
-  return { services, removed, memory };
+  return { services, removed: [...left].filter((key) => memory.delete(key)) };
+}
+
+function* balancedPorts(
+  { ipv4, ipv6, ports }: VipService,
+  localAddresses: ReadonlySet<string>,
+): Generator<readonly [vip: IpAddress, port: VipPort]> {
+  for (const vip of [ipv4, ipv6]) {
+    if (vip === null || localAddresses.has(vip.text)) continue;
+    for (const port of ports) yield [vip, port];
+  }
+}
+
+function keyAt(vip: IpAddress, { protocol, port }: VipPort): string {
+  return serviceKey({ protocol, address: vip.text, port });
 }
 
 function listed(service: VirtualService): ListedService {

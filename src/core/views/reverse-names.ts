@@ -14,6 +14,8 @@ const CUT = {
   6: { bits: 4, lengthMax: 124, apex: 'ip6.arpa.' },
 } as const;
 
+const HEX = '0123456789abcdef';
+
 /** Owner name of an address' PTR records, such as `4.3.2.10.in-addr.arpa.` */
 export function reverseName(address: Pick<IpAddress, 'family' | 'bytes'>): OwnerName {
   return reverseSuffix(address, 8 * address.bytes.length);
@@ -24,13 +26,13 @@ function reverseSuffix(
   { family, bytes }: Pick<IpAddress, 'family' | 'bytes'>,
   bits: number,
 ): OwnerName {
-  let name: string = CUT[family].apex;
-  for (let i = 0; i < bits / CUT[family].bits; i++) {
-    const part =
-      family === 4 ? String(bytes[i]!) : ((bytes[i >>> 1]! >>> (i & 1 ? 0 : 4)) & 15).toString(16);
-    name = `${part}.${name}`;
+  // `join` makes one flat text; parts put together otherwise are walked for every name.
+  const parts: string[] = [];
+  for (let i = bits / CUT[family].bits - 1; i >= 0; i--) {
+    parts.push(family === 4 ? String(bytes[i]!) : HEX[(bytes[i >>> 1]! >>> (i & 1 ? 0 : 4)) & 15]!);
   }
-  return name;
+  parts.push(CUT[family].apex);
+  return parts.join('.');
 }
 
 /**

@@ -1,7 +1,7 @@
 import { formatIpAddress } from '../base/address.ts';
 import {
   type AnswerTable,
-  HEADER,
+  NO_ZONE,
   RECORD_HEAD_BYTES,
   RRSET,
   SRV_HEAD_BYTES,
@@ -68,9 +68,8 @@ export function nodePointers(table: AnswerTable, node: number): OwnerName[] {
 }
 
 /** All nodes, in table order; empty non-terminals included. */
-export function* allNodes(table: AnswerTable): Generator<number, void, undefined> {
-  const end = table.words[HEADER.NODES_END]!;
-  for (let node = table.words[HEADER.NODES]!; node < end; node = table.nextNode(node)) yield node;
+export function allNodes(table: AnswerTable): Iterable<number> {
+  return table.nodes();
 }
 
 /** Node of a lower-case wire name, 0 if there is none. */
@@ -83,6 +82,13 @@ export function zoneApexes(table: AnswerTable): OwnerName[] {
   return Array.from({ length: table.zoneCount }, (_, i) =>
     nodeName(table, table.words[table.zoneAt(i) + ZONE.APEX_NODE]!),
   );
+}
+
+/** Whether a lower-case wire name is answered from the table: in a zone of ours, or a stray name. */
+export function isAnswered(table: AnswerTable, wireName: Uint8Array): boolean {
+  if (table.zoneOf(wireName, wireName.length) !== NO_ZONE) return true;
+  const node = findNode(table, wireName);
+  return node !== 0 && table.isStray(node);
 }
 
 /** Apex of the innermost zone of ours that a lower-case wire name is in; null if there is none. */

@@ -6,6 +6,7 @@ import type { NamesConfig } from '../config/config.ts';
 import { LABEL_BYTES_MAX } from '../dns/constants.ts';
 import type { OwnerName } from '../dns/name.ts';
 import type { RecordSink } from '../dns/zone.ts';
+import { hasPointers, taskPointers } from './task-pointers.ts';
 import type { StandIns } from './vip-records.ts';
 
 /** What names of a framework's tasks end in, from the dot behind their label on. */
@@ -24,8 +25,9 @@ export function taskTails(framework: string, domain: OwnerName): TaskTails {
 }
 
 /**
- * Makes every record of a task in Mesos-DNS' order (records/generator.go, taskContextRecord). A
- * plain name in `standIns` gets no address: a VIP has it.
+ * Makes every record of a task in Mesos-DNS' order (records/generator.go, taskContextRecord), and
+ * the PTR records that Mesos-DNS does not have. A plain name in `standIns` gets no address: a VIP has
+ * it.
  */
 export function taskRecords(
   entry: CatalogTask,
@@ -34,13 +36,16 @@ export function taskRecords(
   standIns: StandIns,
   sink: RecordSink,
 ): void {
+  let canonical = '';
   for (const text of entry.labels) {
-    const canonical = canonicalLabel(text, entry.suffix);
+    canonical = canonicalLabel(text, entry.suffix);
     const isPlain = standIns.size === 0 || !standIns.has(`${text}.${framework}`);
     addressRecords(entry, text, canonical, own, onAgent, isPlain, sink);
     portRecords(entry, text, canonical + onAgent, own, onAgent, sink);
     discoveryRecords(entry, text, canonical, own, onAgent, config, sink);
   }
+  // The last label is the sanitised one, which is a host name for everybody; one name is enough.
+  if (hasPointers(config)) taskPointers(entry, canonical + own, sink);
 }
 
 /**

@@ -23,7 +23,7 @@ export function zoneFile(
   apex: OwnerName = `${settings.dns.domain}.`,
 ): string {
   const { soa, srvWeight } = settings.dns;
-  const ttl = table.words[HEADER.TTL]!;
+  const ttl = table.header(HEADER.TTL);
   const zone = zoneApexes(table).indexOf(apex);
   assert(zone >= 0, 'the zone is one of the table');
   const numbers = [soa.refreshSeconds, soa.retrySeconds, soa.expireSeconds, soa.minimumSeconds];

@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { NameDefect, OwnerName } from '../dns/name.ts';
 import type { RecordStore } from '../dns/record-store.ts';
 import type { RecordSink, ZoneTerms } from '../dns/zone.ts';
-import type { VipTable } from '../vip/vip-table.ts';
+import type { VipService, VipTable } from '../vip/vip-table.ts';
 import {
   agentRecords,
   type ClusterNames,
@@ -13,10 +13,16 @@ import {
   listenerRecords,
   masterRecords,
 } from './cluster-records.ts';
-import { locationRecords, locationTails } from './location-records.ts';
+import { locationRecords, type LocationTails, locationTails } from './location-records.ts';
 import { type ServedZones, servedZones } from './served-zones.ts';
-import { taskRecords, taskTails } from './task-records.ts';
-import { programmedAddresses, type ProgrammedVips, standIns, vipRecords } from './vip-records.ts';
+import { taskRecords, type TaskTails, taskTails } from './task-records.ts';
+import {
+  programmedAddresses,
+  type ProgrammedVips,
+  type StandIns,
+  standIns,
+  vipRecords,
+} from './vip-records.ts';
 
 /** The part of the configuration that decides which records there are. */
 export interface ZoneSettings {
@@ -96,15 +102,8 @@ export function emitRecords(
   from: (path: string, task: CatalogTask | null) => void,
 ): void {
   const { catalog, vips, programmed } = named;
-  const { names } = settings;
-  const { domain, reverse } = zonesOf(settings);
-  const cluster: ClusterNames = {
-    domain,
-    nameServer: settings.dns.soa.mname,
-    listenerAddresses: settings.listenerAddresses,
-    masters: settings.masters,
-    names,
-  };
+  const emitter = new RecordEmitter(settings);
+  const { cluster } = emitter;
   for (const framework of catalog.frameworks) {
     from(framework.framework.path, null);
     frameworkRecords(framework, catalog.hosts, cluster, sink, rejections);
@@ -116,25 +115,75 @@ export function emitRecords(
   from('leader', null);
   masterRecords(catalog, cluster, sink);
   const replaced = standIns(vips, programmed);
-  for (const framework of catalog.frameworks) {
-    // D14: names of tasks would have an empty label.
-    if (framework.name === '') continue;
-    const tails = taskTails(framework.name, domain);
-    const locations = names.locations ? locationTails(framework.name, domain) : null;
-    for (const task of framework.tasks) {
+  for (const { name, tasks } of catalog.frameworks) {
+    for (const task of tasks) {
       from(task.task.path, task);
-      taskRecords(task, tails, names, replaced, sink);
-      if (locations !== null) locationRecords(task, locations, sink);
+      emitter.task(task, name, replaced, sink);
     }
   }
   for (const service of vips.services) {
     from(`vips.${service.identity}`, null);
-    vipRecords(service, domain, reverse, programmed, sink);
+    emitter.service(service, programmed, sink);
   }
   for (const [name, service] of replaced) {
     from(`vips.${service.identity}`, null);
-    for (const address of programmedAddresses(service, programmed)) {
-      sink.address(`${name}.${domain}`, address);
+    emitter.standIn(name, service, programmed, sink);
+  }
+}
+
+/** Makes the records of single tasks and VIPs. */
+export class RecordEmitter {
+  readonly cluster: ClusterNames;
+  readonly #settings: ZoneSettings;
+  readonly #zones: ServedZones;
+  /** What names of a framework's tasks end in, by its sanitised name. */
+  readonly #tails = new Map<
+    string,
+    { readonly tasks: TaskTails; readonly locations: LocationTails | null }
+  >();
+
+  constructor(settings: ZoneSettings) {
+    this.#settings = settings;
+    this.#zones = zonesOf(settings);
+    this.cluster = {
+      domain: this.#zones.domain,
+      nameServer: settings.dns.soa.mname,
+      listenerAddresses: settings.listenerAddresses,
+      masters: settings.masters,
+      names: settings.names,
+    };
+  }
+
+  /** `framework` is the sanitised name of the task's framework. */
+  task(task: CatalogTask, framework: string, replaced: StandIns, sink: RecordSink): void {
+    // D14: names of tasks would have an empty label.
+    if (framework === '') return;
+    const { tasks, locations } = this.#tailsOf(framework);
+    taskRecords(task, tasks, this.#settings.names, replaced, sink);
+    if (locations !== null) locationRecords(task, locations, sink);
+  }
+
+  service(service: VipService, programmed: ProgrammedVips, sink: RecordSink): void {
+    vipRecords(service, this.#zones.domain, this.#zones.reverse, programmed, sink);
+  }
+
+  /** Addresses of a VIP at a plain name `<label>.<framework>`. */
+  standIn(name: string, service: VipService, programmed: ProgrammedVips, sink: RecordSink): void {
+    const owner = `${name}.${this.#zones.domain}`;
+    for (const address of programmedAddresses(service, programmed)) sink.address(owner, address);
+  }
+
+  #tailsOf(framework: string): {
+    readonly tasks: TaskTails;
+    readonly locations: LocationTails | null;
+  } {
+    let tails = this.#tails.get(framework);
+    if (tails === undefined) {
+      const { domain } = this.#zones;
+      const locations = this.#settings.names.locations ? locationTails(framework, domain) : null;
+      tails = { tasks: taskTails(framework, domain), locations };
+      this.#tails.set(framework, tails);
     }
+    return tails;
   }
 }

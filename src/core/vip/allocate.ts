@@ -27,13 +27,19 @@ export interface Claim {
 }
 
 /** Claims of these names in the order in which they are met. */
-export function claimsOf(identities: Iterable<string>): readonly Claim[] {
+export function claimsOf(identities: Iterable<string>): Claim[] {
   const claims: Claim[] = [];
   for (const identity of identities) claims.push(claimOf(identity));
-  return claims.sort((a, b) => a.priority - b.priority || compareText(a.identity, b.identity));
+  return claims.sort(compareClaims);
 }
 
-function claimOf(identity: string): Claim {
+/** Order in which claims are met. */
+export function compareClaims(a: Claim, b: Claim): number {
+  return a.priority - b.priority || compareText(a.identity, b.identity);
+}
+
+/** What a name claims. */
+export function claimOf(identity: string): Claim {
   const digest = hash('sha256', identity, 'hex');
   const number = (index: number): number =>
     Number.parseInt(digest.slice(index * DIGITS, (index + 1) * DIGITS), 16);
@@ -48,8 +54,22 @@ function claimOf(identity: string): Claim {
 export function allocate(
   claims: readonly Claim[],
   pool: AddressPool,
-  reserved: readonly IpAddress[],
+  reserved: Iterable<IpAddress>,
 ): readonly (IpAddress | null)[] {
+  return allocateSlots(claims, pool, reserved).map((slot) =>
+    slot === NO_SLOT ? null : pool.addressAt(slot),
+  );
+}
+
+/** What a claim gets from an exhausted pool. */
+export const NO_SLOT = -1;
+
+/** `allocate`, as numbers of addresses in the pool, or NO_SLOT. */
+export function allocateSlots(
+  claims: readonly Claim[],
+  pool: AddressPool,
+  reserved: Iterable<IpAddress>,
+): number[] {
   const taken = new Set<number>();
   for (const address of reserved) {
     const slot = pool.slotOf(address);
@@ -57,17 +77,14 @@ export function allocate(
   }
   let isFull = pool.size === 0;
   return claims.map((claim) => {
-    const slot = isFull ? -1 : findSlot(claim, pool, taken);
-    if (slot < 0) {
-      isFull = true;
-      return null;
-    }
-    taken.add(slot);
-    return pool.addressAt(slot);
+    const slot = isFull ? NO_SLOT : findSlot(claim, pool, taken);
+    if (slot === NO_SLOT) isFull = true;
+    else taken.add(slot);
+    return slot;
   });
 }
 
-/** Double hashing, then a walk through all slots; -1: none is free. */
+/** Double hashing, then a walk through all slots; NO_SLOT: none is free. */
 function findSlot(claim: Claim, pool: AddressPool, taken: ReadonlySet<number>): number {
   const { size } = pool;
   let slot = claim.start % size;
@@ -78,7 +95,7 @@ function findSlot(claim: Claim, pool: AddressPool, taken: ReadonlySet<number>): 
     if (isFree(slot, pool, taken)) return slot;
   }
   const free = walk(slot, size, pool, taken);
-  return free >= 0 ? free : walk(0, slot, pool, taken);
+  return free === NO_SLOT ? walk(0, slot, pool, taken) : free;
 }
 
 function isFree(slot: number, pool: AddressPool, taken: ReadonlySet<number>): boolean {
@@ -93,7 +110,7 @@ function walk(from: number, to: number, pool: AddressPool, taken: ReadonlySet<nu
     else if (taken.has(slot)) slot++;
     else return slot;
   }
-  return -1;
+  return NO_SLOT;
 }
 
 /** A step that comes by every slot before it comes back. */

@@ -1,7 +1,7 @@
 import { type IpAddress, isUnspecified, parseIpAddress } from '../base/address.ts';
 import { type Prefix, prefixContains } from '../base/prefix.ts';
 import type { RejectionList } from '../base/rejection.ts';
-import { addressesOf, type Catalog } from '../catalog/catalog.ts';
+import { addressesOf, type HostAddresses } from '../catalog/catalog.ts';
 import type { VipConfig } from '../config/config.ts';
 import type { Agent, Task } from '../mesos/snapshot.ts';
 import { compareAddresses, compareText } from '../base/order.ts';
@@ -18,6 +18,12 @@ export type BackendPlace = Pick<Backend, 'address' | 'port' | 'onAgent'>;
  */
 const ADDRESSES_PER_TASK_MAX = 16;
 
+/** The agents that tasks run on, and what is known of their host names. */
+export interface AgentPlaces {
+  readonly agents: readonly Agent[];
+  readonly hosts: HostAddresses;
+}
+
 /** Knows the agents' addresses, and which addresses cannot be those of a backend. */
 export class BackendPlaces {
   readonly #agents = new Map<string, readonly IpAddress[]>();
@@ -25,20 +31,28 @@ export class BackendPlaces {
   readonly #agentTexts = new Set<string>();
   readonly #ours: readonly Prefix[];
   readonly #excluded: readonly Prefix[];
-  readonly #rejections: RejectionList;
-  /** Texts of bad addresses that have been reported. */
-  readonly #reported = new Set<string>();
+  #rejections: RejectionList;
+  /** Texts of bad addresses that have been reported of agents. */
+  readonly #reportedOfAgents = new Set<string>();
+  /** The same of the task that was looked at last. */
+  #reported: { readonly of: string; readonly texts: Set<string> } = { of: '', texts: new Set() };
 
-  constructor(catalog: Catalog, config: VipConfig, rejections: RejectionList) {
+  constructor({ agents, hosts }: AgentPlaces, config: VipConfig, rejections: RejectionList) {
     this.#ours = vipPrefixes(config);
     this.#excluded = config.exclude;
     this.#rejections = rejections;
-    for (const agent of catalog.snapshot.agents) {
-      const addresses = agentAddresses(agent, catalog);
+    for (const agent of agents) {
+      const addresses = agentAddresses(agent, hosts);
       for (const { text } of addresses) this.#agentTexts.add(text);
-      const usable = addresses.filter((one) => this.#isUsable(one, agent.path));
+      const usable = addresses.filter((one) => this.#isUsableOfAgent(one, agent.path));
       this.#agents.set(agent.id, usable.length === addresses.length ? addresses : usable);
     }
+  }
+
+  /** Where bad addresses are reported from now on: of each task for itself, once per address. */
+  reportTo(rejections: RejectionList): void {
+    this.#rejections = rejections;
+    this.#reported = { of: '', texts: new Set() };
   }
 
   /** Addresses of an agent, at most one of each family; null: no such agent. */
@@ -92,31 +106,47 @@ export class BackendPlaces {
   }
 
   #usable(task: Task): readonly IpAddress[] {
-    const isUsable = (address: IpAddress): boolean =>
-      this.#isUsable(address, task.path, '.statuses');
+    const isUsable = (address: IpAddress): boolean => this.#isUsableOfTask(address, task);
     const { networkAddresses: all } = task;
     if (all.length <= ADDRESSES_PER_TASK_MAX && all.every(isUsable)) return all;
     return all.slice(0, ADDRESSES_PER_TASK_MAX).filter(isUsable);
   }
 
-  /** An address among VIPs would send IPVS' packets back to itself. */
-  #isUsable(address: IpAddress, path: string, member = ''): boolean {
-    const isOurs = isIn(this.#ours, address) && !isIn(this.#excluded, address);
-    if (!isOurs && isUnicast(address)) return true;
-    if (!this.#reported.has(address.text)) {
-      this.#reported.add(address.text);
-      const code = isOurs ? 'address-in-vip-pool' : 'vip-backend-address';
-      this.#rejections.add(path + member, code, address.text);
+  #isUsableOfAgent(address: IpAddress, path: string): boolean {
+    const defect = this.#defectOf(address);
+    if (defect === null) return true;
+    if (!this.#reportedOfAgents.has(address.text)) {
+      this.#reportedOfAgents.add(address.text);
+      this.#rejections.add(path, defect, address.text);
     }
     return false;
+  }
+
+  #isUsableOfTask(address: IpAddress, { path }: Task): boolean {
+    const defect = this.#defectOf(address);
+    if (defect === null) return true;
+    if (this.#reportedOfAgents.has(address.text)) return false;
+    if (this.#reported.of !== path) this.#reported = { of: path, texts: new Set() };
+    const { texts } = this.#reported;
+    if (!texts.has(address.text)) {
+      texts.add(address.text);
+      this.#rejections.add(`${path}.statuses`, defect, address.text);
+    }
+    return false;
+  }
+
+  /** Rejection code of an address; an address among VIPs would send IPVS' packets back to itself. */
+  #defectOf(address: IpAddress): string | null {
+    if (isIn(this.#ours, address) && !isIn(this.#excluded, address)) return 'address-in-vip-pool';
+    return isUnicast(address) ? null : 'vip-backend-address';
   }
 }
 
 /** What an agent calls itself if that is an address, else the first of each family of its own. */
-function agentAddresses(agent: Agent, catalog: Catalog): readonly IpAddress[] {
+function agentAddresses(agent: Agent, hosts: HostAddresses): readonly IpAddress[] {
   const named = agent.hostname === '' ? null : parseIpAddress(agent.hostname);
   if (named !== null) return [named];
-  const all = addressesOf(agent.endpoint.host, catalog.hosts);
+  const all = addressesOf(agent.endpoint.host, hosts);
   if (all.length <= 1) return all;
   return all.filter(({ family }, i) => all.findIndex((one) => one.family === family) === i);
 }

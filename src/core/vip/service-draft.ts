@@ -1,12 +1,12 @@
 import type { IpAddress } from '../base/address.ts';
-import type { RejectionList } from '../base/rejection.ts';
 import type { Protocol } from '../ipvs/table.ts';
 import { compareBackends } from './backends.ts';
 import { compareText } from '../base/order.ts';
 import { append } from '../base/short-list.ts';
 import type { SchedulerChoice } from './port-options.ts';
-import { type Origin, pathOf } from './task-ports.ts';
+import type { Origin } from './task-ports.ts';
 import type { Backend, VipPort } from './vip-table.ts';
+import type { VipTask } from './vip-task.ts';
 
 /** IPVS goes through the destinations of a service one by one for every new connection. */
 const BACKENDS_PER_PORT_MAX = 10_000;
@@ -22,6 +22,17 @@ export interface ServiceDraft {
   /** Where it was first declared. */
   readonly origin: Origin;
   readonly ports: PortDrafts;
+  /** The tasks that declare it, each once; the first of them is that of `origin`. */
+  members: VipTask[];
+  /** Plain names `<label>.<framework>` that it may stand for; null: none. */
+  plainNames: Set<string> | null;
+}
+
+/** Something wrong with a service as a whole, told at one of its declarations. */
+export interface ServiceFault {
+  readonly origin: Origin;
+  readonly code: string;
+  readonly value: string;
 }
 
 /** One declaration of an option: whose, and where. */
@@ -95,28 +106,31 @@ export class PortDraft {
     (this.#persistence ??= new OptionVote<number>()).add(declaration, state);
   }
 
-  /** The port as it shall be; reports outvoted options and backends beyond the limit. */
+  /** How many backends it was given, of which some may be at one place. */
+  get backendCount(): number {
+    return this.#backends.length;
+  }
+
+  /** The port as it shall be; appends outvoted options and backends beyond the limit to `faults`. */
   finish(
     service: ServiceDraft,
     defaultScheduler: SchedulerChoice,
-    rejections: RejectionList,
+    faults: ServiceFault[],
   ): VipPort {
     const { protocol, port } = this;
     const where = (text: string): string => `${service.identity}:${port}/${protocol} ${text}`;
     for (const vote of [this.#scheduler, this.#persistence]) {
       const outvoted = vote?.outvoted ?? null;
       if (outvoted === null) continue;
-      rejections.add(pathOf(outvoted.origin), 'vip-option-conflict', where(outvoted.text));
+      const { origin, text } = outvoted;
+      faults.push({ origin, code: 'vip-option-conflict', value: where(text) });
     }
     const hasRunning = this.#backends.some(({ state }) => state === 'running');
     const scheduler = this.#scheduler?.outcome(hasRunning) ?? defaultScheduler;
     const backends = bestOfEach(this.#backends);
     if (backends.length > BACKENDS_PER_PORT_MAX) {
-      rejections.add(
-        pathOf(service.origin),
-        'vip-too-many-backends',
-        where(String(backends.length)),
-      );
+      const value = where(String(backends.length));
+      faults.push({ origin: service.origin, code: 'vip-too-many-backends', value });
       backends.length = BACKENDS_PER_PORT_MAX;
     }
     return {

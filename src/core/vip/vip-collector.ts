@@ -1,6 +1,6 @@
 import { type Prefix, prefixContains } from '../base/prefix.ts';
 import type { RejectionList } from '../base/rejection.ts';
-import type { VipConfig } from '../config/config.ts';
+import type { NamesConfig, VipConfig } from '../config/config.ts';
 import { type Protocol, SCHEDULER_FLAG } from '../ipvs/table.ts';
 import type { Task } from '../mesos/snapshot.ts';
 import type { BackendPlace, BackendPlaces } from './backends.ts';
@@ -10,35 +10,33 @@ import { parsePortOptions, type PortOptions, type SchedulerChoice } from './port
 import { type PortDraft, PortDrafts, type ServiceDraft } from './service-draft.ts';
 import { type LabelText, type Origin, pathOf, type TaskPort, taskPorts } from './task-ports.ts';
 import { parseVipLabel, type VipLabel } from './vip-label.ts';
-import type { Backend } from './vip-table.ts';
+import { taskLabel, type VipTask } from './vip-task.ts';
 
 /** VIP labels of one task; no program listens on more ports that deserve a name. */
 const VIPS_PER_TASK_MAX = 256;
-/** A fifth of the default pool: beyond it every new service moves others. */
-const SERVICES_MAX = 200_000;
-/** IPVS services and destinations of one node; more would take its kernel's memory. */
-const PORTS_MAX = 400_000;
-const BACKENDS_MAX = 1_000_000;
 
-/** A task with what its declarations mean. */
-export interface Declarer {
-  readonly task: Task;
-  readonly state: Backend['state'];
-  /** Sanitised label of the task; '' if nothing of its name is left. */
-  readonly label: string;
-  /** Sanitised name of its framework; '' likewise. */
-  readonly framework: string;
-  /** Texts under which the task's plain names start. */
-  readonly plainLabels: readonly string[];
+/**
+ * Bounds of a cluster. 200,000 services are a fifth of the default pool: beyond it every new service
+ * moves others. More IPVS services and destinations would take a node's kernel's memory.
+ */
+export const VIP_BOUNDS: VipCounts = { services: 200_000, ports: 400_000, backends: 1_000_000 };
+
+/** How much was declared, before places that several tasks share are made one. */
+export interface VipCounts {
+  services: number;
+  ports: number;
+  backends: number;
 }
 
 /** What a collector has to know besides the tasks. */
 export interface CollectorSettings {
   readonly config: VipConfig;
+  readonly names: NamesConfig;
   /** Length that `<name>.<framework>` may have. */
   readonly identityLengthMax: number;
   /** Whether a port number is one that all instances of `<label>.<framework>` have. */
   readonly hasAutoPort: (identity: string, number: number) => boolean;
+  readonly bounds: Readonly<VipCounts>;
 }
 
 /** A VIP and where it was declared. */
@@ -51,14 +49,11 @@ interface Target {
 export class VipCollector {
   /** Named services by identity, declared addresses by `=` and their text. */
   readonly services: Map<string, ServiceDraft> = new Map<string, ServiceDraft>();
-  /** Keys of the services that a plain name `<label>.<framework>` may stand for. */
-  readonly plainNames: Map<string, Set<string>> = new Map<string, Set<string>>();
   readonly #settings: CollectorSettings;
   readonly #places: BackendPlaces;
   readonly #rejections: RejectionList;
   readonly #declarable: readonly Prefix[];
-  #portCount = 0;
-  #backendCount = 0;
+  readonly #counts: VipCounts = { services: 0, ports: 0, backends: 0 };
 
   constructor(settings: CollectorSettings, places: BackendPlaces, rejections: RejectionList) {
     this.#settings = settings;
@@ -67,8 +62,13 @@ export class VipCollector {
     this.#declarable = vipPrefixes(settings.config);
   }
 
+  /** How much has been taken in; at a bound, something may have been rejected for it. */
+  get counts(): Readonly<VipCounts> {
+    return this.#counts;
+  }
+
   /** Takes in what a task declares; what cannot be used is rejected alone. */
-  add(declarer: Declarer): void {
+  add(declarer: VipTask): void {
     const { task } = declarer;
     const { auto } = this.#settings.config;
     const ports = taskPorts(task, auto, this.#places.isOnAgent(task), this.#rejections);
@@ -80,17 +80,21 @@ export class VipCollector {
         this.#rejections.add(pathOf({ ...origin, key }), code, value),
       );
       if (options.endpoint === 'dnsrr') continue;
-      const targets = this.#targets(declarer, port, options, origin);
+      const isAuto = port.vips.length === 0 && options.endpoint !== 'vip';
+      if (isAuto && !auto) continue;
+      const targets = this.#targets(declarer, port, isAuto, origin);
       if (targets.length > room) {
         this.#rejections.add(pathOf(origin), 'vip-too-many-labels', targets.length);
         targets.length = room;
       }
       room -= targets.length;
-      if (targets.length > 0) this.#addPort(declarer, port, options, targets);
+      // Only now, so that what is cut off a task depends on nothing but the task.
+      const agreed = isAuto ? targets.filter((one) => this.#isAgreed(declarer, one)) : targets;
+      if (agreed.length > 0) this.#addPort(declarer, port, options, agreed);
     }
   }
 
-  #targets(declarer: Declarer, port: TaskPort, options: PortOptions, origin: Origin): Target[] {
+  #targets(declarer: VipTask, port: TaskPort, isAuto: boolean, origin: Origin): Target[] {
     let targets: Target[] = [];
     if (port.vips.length > 0) {
       for (const label of port.vips) {
@@ -99,24 +103,26 @@ export class VipCollector {
       }
       return targets;
     }
-    const { label, framework } = declarer;
-    if (label === '' || framework === '') return targets;
-    const identity = `${label}.${framework}`;
+    const { names, hasAutoPort } = this.#settings;
+    const { task, framework } = declarer;
+    const name = taskLabel(task, names);
+    if (name === '' || framework === '') return targets;
+    const identity = `${name}.${framework}`;
     for (const number of port.numbers) {
-      const isWanted =
-        options.endpoint === 'vip' ||
-        (this.#settings.config.auto && this.#settings.hasAutoPort(identity, number));
-      if (!isWanted) continue;
       if (this.#fits(identity)) {
-        targets = append(targets, { vip: { kind: 'name', name: label, port: number }, origin });
-      } else {
+        targets = append(targets, { vip: { kind: 'name', name, port: number }, origin });
+      } else if (!isAuto || hasAutoPort(identity, number)) {
         this.#rejections.add(pathOf(origin), 'vip-name-too-long', identity);
       }
     }
     return targets;
   }
 
-  #declared(declarer: Declarer, { value, origin }: LabelText): Target | null {
+  #isAgreed({ framework }: VipTask, { vip }: Target): boolean {
+    return this.#settings.hasAutoPort(keyOf(vip, framework), vip.port);
+  }
+
+  #declared(declarer: VipTask, { value, origin }: LabelText): Target | null {
     const parsed = parseVipLabel(value);
     const code = parsed.ok ? this.#objection(parsed.value, declarer) : parsed.error;
     if (code !== null) this.#rejections.add(pathOf(origin), code, value);
@@ -124,7 +130,7 @@ export class VipCollector {
   }
 
   /** Why a label that can be read is no good for this task. */
-  #objection(vip: VipLabel, { framework }: Declarer): string | null {
+  #objection(vip: VipLabel, { framework }: VipTask): string | null {
     if (vip.kind === 'name') {
       if (framework === '') return 'vip-framework-empty';
       return this.#fits(`${vip.name}.${framework}`) ? null : 'vip-name-too-long';
@@ -140,7 +146,7 @@ export class VipCollector {
   }
 
   #addPort(
-    declarer: Declarer,
+    declarer: VipTask,
     port: TaskPort,
     options: PortOptions,
     targets: readonly Target[],
@@ -152,12 +158,15 @@ export class VipCollector {
         this.#rejectUnreachable(target, places, declarer.task);
         continue;
       }
-      const draft = this.#port(port.protocol, target, declarer.framework);
+      const service = this.#service(target, declarer.framework);
+      if (service === null) continue;
+      if (service.members.at(-1) !== declarer) service.members = append(service.members, declarer);
+      const draft = this.#port(service, port.protocol, target);
       if (draft === null) continue;
       this.#addBackends(draft, declarer, options, fitting, target);
       this.#vote(draft, declarer, options, target.origin);
       if (options.endpoint === 'vip' && declarer.state === 'running') {
-        this.#addPlainName(declarer, keyOf(target.vip, declarer.framework));
+        addPlainNames(service, declarer);
       }
     }
   }
@@ -184,43 +193,41 @@ export class VipCollector {
       if (vip.kind === 'name') shareIdentity(known, vip.name, framework);
       return known;
     }
-    if (this.services.size >= SERVICES_MAX) {
+    if (this.#counts.services >= this.#settings.bounds.services) {
       this.#rejections.add(pathOf(origin), 'vip-too-many-services', key);
       return null;
     }
-    const ports = new PortDrafts();
-    const service: ServiceDraft =
-      vip.kind === 'name'
-        ? { identity: key, name: vip.name, framework, address: null, origin, ports }
-        : {
-            identity: vip.address.text,
-            name: null,
-            framework: null,
-            address: vip.address,
-            origin,
-            ports,
-          };
+    this.#counts.services++;
+    const isName = vip.kind === 'name';
+    const service: ServiceDraft = {
+      identity: isName ? key : vip.address.text,
+      name: isName ? vip.name : null,
+      framework: isName ? framework : null,
+      address: isName ? null : vip.address,
+      origin,
+      ports: new PortDrafts(),
+      members: [],
+      plainNames: null,
+    };
     this.services.set(key, service);
     return service;
   }
 
-  #port(protocol: Protocol, target: Target, framework: string): PortDraft | null {
-    const service = this.#service(target, framework);
-    if (service === null) return null;
-    const { port } = target.vip;
+  #port(service: ServiceDraft, protocol: Protocol, { vip, origin }: Target): PortDraft | null {
+    const { port } = vip;
     const known = service.ports.find(protocol, port);
     if (known !== undefined) return known;
-    if (this.#portCount >= PORTS_MAX) {
-      this.#rejections.add(pathOf(target.origin), 'vip-too-many-services', service.identity);
+    if (this.#counts.ports >= this.#settings.bounds.ports) {
+      this.#rejections.add(pathOf(origin), 'vip-too-many-services', service.identity);
       return null;
     }
-    this.#portCount++;
+    this.#counts.ports++;
     return service.ports.make(protocol, port);
   }
 
   #addBackends(
     draft: PortDraft,
-    { task, state }: Declarer,
+    { task, state }: VipTask,
     options: PortOptions,
     places: readonly BackendPlace[],
     { origin, vip }: Target,
@@ -232,11 +239,11 @@ export class VipCollector {
       forwarding = 'masq';
     }
     for (const { address, port, onAgent } of places) {
-      if (this.#backendCount >= BACKENDS_MAX) {
+      if (this.#counts.backends >= this.#settings.bounds.backends) {
         this.#rejections.add(pathOf(origin), 'vip-too-many-backends', task.id);
         return;
       }
-      this.#backendCount++;
+      this.#counts.backends++;
       draft.add({
         address,
         port,
@@ -253,7 +260,7 @@ export class VipCollector {
     }
   }
 
-  #vote(draft: PortDraft, { task, state }: Declarer, options: PortOptions, at: Origin): void {
+  #vote(draft: PortDraft, { task, state }: VipTask, options: PortOptions, at: Origin): void {
     const { scheduler, persistenceSeconds } = options;
     const taskId = task.id;
     if (scheduler !== null) {
@@ -267,16 +274,14 @@ export class VipCollector {
       draft.votePersistence({ taskId, origin, text, value: persistenceSeconds }, state);
     }
   }
+}
 
-  #addPlainName({ plainLabels, framework }: Declarer, key: string): void {
-    if (framework === '') return;
-    for (const label of plainLabels) {
-      if (label === '') continue;
-      const name = `${label}.${framework}`;
-      const keys = this.plainNames.get(name);
-      if (keys === undefined) this.plainNames.set(name, new Set([key]));
-      else keys.add(key);
-    }
+function addPlainNames(service: ServiceDraft, { labels, framework }: VipTask): void {
+  if (framework === '') return;
+  for (const label of labels) {
+    if (label === '') continue;
+    service.plainNames ??= new Set();
+    service.plainNames.add(`${label}.${framework}`);
   }
 }
 

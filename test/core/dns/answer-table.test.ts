@@ -77,11 +77,13 @@ test('records of unequal length are found by an index, which knows their targets
   );
 });
 
-test('nodes follow one another to the end of the buffer', () => {
-  let count = 0;
-  const end = TABLE.words[HEADER.NODES_END]!;
-  for (let node = TABLE.words[HEADER.NODES]!; node < end; node = TABLE.nextNode(node)) count++;
+test('every name is among the nodes, in the order in which they were written', () => {
+  const nodes = TABLE.nodes();
   // The hosts, many, _web, and the apex.
-  assert.equal(count, 1003);
-  assert.equal(count, TABLE.words[HEADER.NODE_COUNT]);
+  assert.equal(nodes.length, 1003);
+  assert.equal(nodes.length, TABLE.header(HEADER.NODE_COUNT));
+  assert.deepEqual(
+    [...nodes].sort((a, b) => a - b),
+    [...nodes],
+  );
 });

@@ -17,6 +17,7 @@ import {
   addressTexts,
   allNodes,
   findNode,
+  isAnswered,
   nodeName,
   nodePointers,
   nodeServices,
@@ -72,6 +73,31 @@ describe('which names are in the table', () => {
     });
     assert.deepEqual(names(table), [...outside, 'mesos.'].sort());
     for (const name of outside) assert.equal(table.zoneIndex(node(table, name)), NO_ZONE);
+  });
+
+  test('A11: a stray name is a reverse name in no zone, and no name above it exists', () => {
+    const table = compileZone(
+      (store) => {
+        for (const name of ['4.3.2.10', '4.3.208.10']) {
+          store.pointer(`${name}.in-addr.arpa.`, 'web.mesos.');
+        }
+        store.address('ns.example.test.', ip('10.0.0.1'));
+      },
+      terms('mesos.', '208.10.in-addr.arpa.'),
+    );
+    const strays = [...allNodes(table)].filter((at) => table.isStray(at));
+    assert.deepEqual(
+      strays.map((at) => nodeName(table, at)),
+      ['4.3.2.10.in-addr.arpa.'],
+    );
+    for (const name of ['3.2.10.in-addr.arpa.', '10.in-addr.arpa.', 'in-addr.arpa.', 'arpa.']) {
+      assert.equal(node(table, name), 0, name);
+    }
+    const answered = ['4.3.2.10.in-addr.arpa.', '9.208.10.in-addr.arpa.', 'mesos.'];
+    for (const name of answered) assert.ok(isAnswered(table, wireName(name)), name);
+    for (const name of ['5.3.2.10.in-addr.arpa.', '3.2.10.in-addr.arpa.', 'ns.example.test.']) {
+      assert.ok(!isAnswered(table, wireName(name)), name);
+    }
   });
 
   test('a name belongs to the innermost of nested zones', () => {
@@ -240,21 +266,20 @@ describe('laws of compiling', () => {
     fc.assert(
       fc.property(recordSets, (records) => {
         const table = compileZone((store) => fill(store, records));
-        let end = table.words[HEADER.NODES]!;
+        let end = 0;
         for (const at of allNodes(table)) {
-          assert.equal(at, end);
-          assert.equal(at % 4, 0);
-          end = table.nextNode(at);
+          assert.ok(at >= end && at % 4 === 0);
+          end = table.nameOffset(at) + table.nameLength(at);
           for (let i = 0; i < table.rrsetCount(at); i++) {
             const rrset = table.rrsetAt(at, i);
             const data = table.words[rrset + RRSET.DATA]!;
-            const size = table.words[rrset + RRSET.DATA_BYTES]!;
-            assert.ok(data > table.nameOffset(at) && data + size <= end);
+            assert.ok(data >= end);
+            end = data + table.words[rrset + RRSET.DATA_BYTES]!;
             assert.equal(table.recordOffset(rrset, 0), data);
           }
         }
-        assert.equal(end, table.words[HEADER.NODES_END]);
-        assert.equal(end, table.bytes.length);
+        assert.ok(end <= table.bytes.length && table.bytes.length < end + 4);
+        assert.equal(table.header(HEADER.END), table.bytes.length);
       }),
       { numRuns: 100 },
     );

@@ -368,6 +368,19 @@ describe('what may be missing by mistake', () => {
     ]);
   });
 
+  test('A16c: by a state of before the start only services are added, with all that is theirs', () => {
+    const older = { mayRemove: false, additionsOnly: true };
+    const observed = kernelWith(WEB, `${A}*7`, `${B}=0`);
+    const desired = desiredKernel({ [WEB]: [`${A}=0`, B, '10.0.0.9:1'] }, older);
+    assert.deepEqual(lines(desired, observed), []);
+    const drains = draining(WEB, B, NOW - 2 * DRAIN_MS);
+    assert.deepEqual(lines(desiredKernel({}, older), observed, drains), []);
+    assert.deepEqual(lines(desiredKernel({ [WEB]: [A], [DNS]: [B] }, older), observed), [
+      `add-service ${DNS} scheduler wlc`,
+      `add-destination ${DNS} ${B} weight 1 masq`,
+    ]);
+  });
+
   test('a drain under way keeps its beginning', () => {
     const drains = draining(WEB, A, NOW - 2 * DRAIN_MS);
     const desired = desiredKernel({ [WEB]: [B] }, keep);

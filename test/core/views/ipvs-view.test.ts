@@ -146,20 +146,21 @@ test('only services that changed travel', () => {
   const other = vipPort([backend('10.0.0.1', 3)], { port: 443 });
   const gone = vipPort([backend('10.0.0.1', 4)], { port: 8080 });
   const before = vips([vipPort([backend('10.0.0.1', 1)]), other, gone]);
-  const first = desiredDifference(new Map(), before, NOWHERE);
+  const memory = new Map<string, string>();
+  const first = desiredDifference(memory, before, NOWHERE);
   assert.deepEqual(
     first.services.map(({ port }) => port),
     [80, 443, 8080],
   );
   assert.deepEqual(first.removed, []);
   const after = vips([vipPort([backend('10.0.0.1', 1, { weight: 0 })]), other]);
-  const second = desiredDifference(first.memory, after, NOWHERE);
+  const second = desiredDifference(memory, after, NOWHERE);
   assert.deepEqual(
     second.services.map(({ port, destinations }) => [port, destinations[0]?.weight]),
     [[80, 0]],
   );
   assert.deepEqual(second.removed, ['tcp 10.208.0.1:8080']);
-  const third = desiredDifference(second.memory, after, NOWHERE);
+  const third = desiredDifference(memory, after, NOWHERE);
   assert.deepEqual([third.services, third.removed], [[], []]);
 });
 
@@ -180,7 +181,8 @@ const CHANGES: Readonly<Record<string, VipTable>> = {
 for (const [what, table] of Object.entries(CHANGES)) {
   test(`${what} is a change that travels`, () => {
     const before = vips([vipPort([backend('10.0.0.1', 1)])]);
-    const { memory } = desiredDifference(new Map(), before, NOWHERE);
+    const memory = new Map<string, string>();
+    desiredDifference(memory, before, NOWHERE);
     const { services } = desiredDifference(memory, table, NOWHERE);
     assert.deepEqual(
       services.map(({ destinations, ...service }) => ({

@@ -252,14 +252,27 @@ test('an agent is where its host name says if that is an address, else where it 
   assert.deepEqual(codes(unknown), ['vip-no-address']);
 });
 
-test('an address among the VIPs is no backend, and is reported once', () => {
+test('an address among the VIPs is no backend, and is reported once of each task', () => {
+  const ports = [port(80, VIP_80), port(81, ['VIP_0=/web:81'])];
   const built = buildTasks(
-    ['a', 'b'].map((id) => task(id, [port(80, VIP_80)], inContainer('10.208.0.9', '9.0.1.2'))),
+    ['a', 'b'].map((id) => task(id, ports, inContainer('10.208.0.9', '9.0.1.2'))),
   );
-  assert.deepEqual(backendLines(built), ['web.marathon tcp 80 -> 9.0.1.2:80']);
+  assert.deepEqual(backendLines(built), [
+    'web.marathon tcp 80 -> 9.0.1.2:80',
+    'web.marathon tcp 81 -> 9.0.1.2:81',
+  ]);
   assert.deepEqual(built.rejections, [
     { path: 'tasks.a.statuses', code: 'address-in-vip-pool', value: '10.208.0.9' },
+    { path: 'tasks.b.statuses', code: 'address-in-vip-pool', value: '10.208.0.9' },
   ]);
+});
+
+test('an address among the VIPs that an agent has is reported of the agent alone', () => {
+  const config = { ranges: [prefix('10.0.0.0/24')] };
+  const tasks = ['a', 'b'].map((id) => task(id, [port(80, VIP_80)]));
+  const built = buildTasks(tasks, { agents: [agent(0)], config });
+  assert.deepEqual(codes(built), ['address-in-vip-pool', 'vip-no-address', 'vip-no-address']);
+  assert.equal(built.rejections[0]?.path, 'slaves[0]');
 });
 
 test('an agent among the VIPs is reported even if nothing runs there', () => {

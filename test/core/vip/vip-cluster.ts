@@ -1,7 +1,11 @@
 import { type IpAddress, parseIpAddress } from '../../../src/core/base/address.ts';
 import { parsePrefix, type Prefix } from '../../../src/core/base/prefix.ts';
 import { type Rejection, RejectionList } from '../../../src/core/base/rejection.ts';
-import { buildCatalog, type HostAddresses } from '../../../src/core/catalog/catalog.ts';
+import {
+  buildCatalog,
+  type Catalog,
+  type HostAddresses,
+} from '../../../src/core/catalog/catalog.ts';
 import type { NamesConfig, VipConfig } from '../../../src/core/config/config.ts';
 import type {
   Agent,
@@ -40,7 +44,8 @@ export const VIP: VipConfig = {
   scheduler: 'wlc',
 };
 
-const NAMES: NamesConfig = {
+/** The same of names. */
+export const NAMES: NamesConfig = {
   labels: 'rfc1123',
   addresses: 'by-network',
   unhealthy: 'publish',
@@ -92,6 +97,7 @@ export function task(
   const discoveryPorts = ports.map((one, index) => ({ ...one, index }));
   return {
     path: `tasks.${id}`,
+    phase: 'running',
     id,
     name: 'web',
     agentId: 'S0',
@@ -100,6 +106,7 @@ export function task(
     discoveryPorts,
     vipPortLabels: [],
     isDocker: false,
+    container: { dockerNetwork: '', isNamed: false, portMappings: [], hasHealthCheck: false },
     networkAddresses: [ip('10.0.0.1')],
     dockerAddresses: [],
     mesosAddresses: [],
@@ -122,12 +129,14 @@ export function framework(
 ): Framework {
   return {
     path: `frameworks.${name}`,
+    id: name,
     name,
     endpoint: null,
     hostname: '',
     active: true,
     tasks,
     killing,
+    pending: [],
   };
 }
 
@@ -145,23 +154,33 @@ export interface BuiltVips {
   readonly rejections: readonly Rejection[];
 }
 
-/** The VIPs of these frameworks, with three agents unless the test says otherwise. */
-export function build(frameworks: readonly Framework[], change: ClusterChange = {}): BuiltVips {
-  const names = { ...NAMES, ...change.names };
-  const rejections = new RejectionList();
+/** These frameworks as a catalog, with three agents unless the test says otherwise. */
+export function catalogOf(
+  frameworks: readonly Framework[],
+  change: ClusterChange,
+  rejections: RejectionList,
+): Catalog {
   const snapshot: ClusterSnapshot = {
     leader: { host: '10.0.0.100', port: 5050 },
+    masterId: '',
     fromLeader: true,
     frameworks,
     agents: change.agents ?? [agent(0), agent(1), agent(2)],
-    recoveringAgents: 0,
+    recovering: [],
     taskCount: frameworks.reduce((sum, { tasks }) => sum + tasks.length, 0),
   };
-  const catalog = buildCatalog(snapshot, change.hosts ?? new Map(), names, rejections);
+  const names = { ...NAMES, ...change.names };
+  return buildCatalog(snapshot, change.hosts ?? new Map(), names, rejections);
+}
+
+/** The VIPs of these frameworks, with three agents unless the test says otherwise. */
+export function build(frameworks: readonly Framework[], change: ClusterChange = {}): BuiltVips {
+  const rejections = new RejectionList();
+  const catalog = catalogOf(frameworks, change, rejections);
   const table = buildVipTable(
     catalog,
     { ...VIP, ...change.config },
-    names,
+    { ...NAMES, ...change.names },
     change.domain ?? 'mesos',
     rejections,
   );
