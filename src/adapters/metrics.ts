@@ -9,6 +9,8 @@ import { createKernelMetrics } from './metrics/kernel-metrics.ts';
 import type { KernelMetrics } from './metrics/kernel-metrics.ts';
 import { boundedLabel } from './metrics/labels.ts';
 import { createStatusGauges } from './metrics/status-gauges.ts';
+import { createWatchMetrics } from './metrics/watch-metrics.ts';
+import type { WatchMetrics } from './metrics/watch-metrics.ts';
 
 /** What the poller, the publisher and the reloader report. */
 export interface SourceMetrics {
@@ -17,11 +19,14 @@ export interface SourceMetrics {
   /** `phase` such as `parse` or `build`. */
   observeBuild(phase: string, durationMs: number): void;
   countGeneration(): void;
+  /** A change has come `from` its beginning `to` where it counts. */
+  observePropagation(from: 'status' | 'event', to: 'table' | 'kernel', durationMs: number): void;
   countConfigReload(result: 'success' | 'failure'): void;
 }
 
 /** Everything the daemon measures, over a registry of its own; durations come in milliseconds. */
-export interface Metrics extends DnsMetrics, ForwardMetrics, SourceMetrics, KernelMetrics {
+export interface Metrics
+  extends DnsMetrics, ForwardMetrics, SourceMetrics, KernelMetrics, WatchMetrics {
   /** One HTTP answer; `route` is a path of the route table or `other`. */
   observeHttp(route: string, code: number): void;
   /** From now on each scrape asks `read` for what the status gauges show. */
@@ -39,6 +44,9 @@ const POLL_SECONDS_BUCKETS = exponentialBuckets(0.005, 2, 14);
 
 /** 1 ms doubling to 8 s: a build takes from a few names to the largest clusters there are. */
 const BUILD_SECONDS_BUCKETS = exponentialBuckets(0.001, 2, 14);
+
+/** 1 ms doubling to 33 s: from an event to the table takes milliseconds, a poll half a minute. */
+const PROPAGATION_SECONDS_BUCKETS = exponentialBuckets(0.001, 2, 16);
 
 function createSourceMetrics(registry: Registry): SourceMetrics {
   const registers = [registry];
@@ -72,6 +80,13 @@ function createSourceMetrics(registry: Registry): SourceMetrics {
     labelNames: ['result'],
     registers,
   });
+  const propagation = new Histogram({
+    name: 'hoplite_propagation_seconds',
+    help: 'Time of a change from its beginning to names or kernel.',
+    labelNames: ['from', 'to'],
+    buckets: PROPAGATION_SECONDS_BUCKETS,
+    registers,
+  });
   const resultLabel = boundedLabel(REASONS_MAX);
   const phaseLabel = boundedLabel(REASONS_MAX);
   return {
@@ -82,6 +97,8 @@ function createSourceMetrics(registry: Registry): SourceMetrics {
     observeBuild: (phase, durationMs) =>
       buildSeconds.observe({ phase: phaseLabel(phase) }, durationMs / 1000),
     countGeneration: () => generations.inc(),
+    observePropagation: (from, to, durationMs) =>
+      propagation.observe({ from, to }, durationMs / 1000),
     countConfigReload: (result) => reloads.inc({ result }),
   };
 }
@@ -117,6 +134,7 @@ export function createMetrics(options: {
     ...dns,
     ...createForwardMetrics(registry),
     ...createSourceMetrics(registry),
+    ...createWatchMetrics(registry),
     observeKernel: (...report) => kernel.observeKernel(...report),
     observeHttp: (route, code) => http.inc({ route, code }),
     readStatusFrom: (read) => {

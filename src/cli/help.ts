@@ -5,13 +5,14 @@ const OVERVIEW = `hoplite: names and VIPs for every service of a Mesos cluster, 
 Usage: hoplite COMMAND [OPTIONS]
 
 Commands:
-  serve         run the daemon: DNS, VIPs and HTTP answers from the state of a Mesos master
-  demo          run the daemon on a small made-up cluster, to look around
-  check-config  check a configuration file and print what it means
-  show-records  print the zone that a saved state gives, without network
-  show-vips     print the VIPs that a saved state gives, without network
-  show-plan     print how the kernel of this node differs from what a saved state wants
-  cleanup       take everything of hoplite out of the kernel of this node
+  serve           run the daemon: DNS, VIPs and HTTP answers from the state of a Mesos master
+  demo            run the daemon on a small made-up cluster, to look around
+  check-config    check a configuration file and print what it means
+  check-services  check a file of static services and print what it means
+  show-records    print the zone that a saved state gives, without network
+  show-vips       print the VIPs that a saved state gives, without network
+  show-plan       print how the kernel of this node differs from what a saved state wants
+  cleanup         take everything of hoplite out of the kernel of this node
 
 Options:
   -h, --help     this text, or that of a command: hoplite COMMAND --help
@@ -49,6 +50,14 @@ configuration (secrets masked). Exit code 0 if the daemon would start with it, e
 
 Options:
   --schema  print the JSON Schema of the native format instead
+`,
+  'check-services': `Usage: hoplite check-services FILE
+
+Prints every problem of a file of static services (cluster.servicesFile) with its place, and the
+services that count with nothing left to defaults. Exit code 0 if nothing is wrong, else 78.
+
+Example:
+  hoplite check-services /etc/hoplite/services.json
 `,
   'show-records': `Usage: hoplite show-records --state FILE [--config FILE] [--zone NAME]
 

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   demo: async () => (await import('./demo.ts')).demo,
   'check-config': async () => (await import('./check-config.ts')).checkConfig,
+  'check-services': async () => (await import('./check-services.ts')).checkServices,
   'show-records': async () => (await import('./show-records.ts')).showRecords,
   'show-vips': async () => (await import('./show-vips.ts')).showVips,
   'show-plan': async () => (await import('./show-plan.ts')).showPlan,

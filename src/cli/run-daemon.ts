@@ -42,7 +42,14 @@ export async function runDaemon(
     process.exit(EXIT.FAILED);
   });
   const startKernelChild = keeper?.startChild;
-  const daemon = new Daemon(config, { clock: systemClock, log, files, startKernelChild });
+  const stateDirectory = process.env['STATE_DIRECTORY'];
+  const daemon = new Daemon(config, {
+    clock: systemClock,
+    log,
+    files,
+    stateDirectory,
+    startKernelChild,
+  });
   const sources = keeper === undefined ? [process] : [process, keeper.signals];
   return untilStopped(log, daemon, () => reload(file, daemon, log), sources);
 }

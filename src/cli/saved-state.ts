@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readServicesFile } from '../adapters/services-file.ts';
 import { parseIpAddress } from '../core/base/address.ts';
 import { assert } from '../core/base/assert.ts';
 import { formatHostPort } from '../core/base/host-port.ts';
@@ -9,6 +10,13 @@ import type { Config } from '../core/config/config.ts';
 import { parseConfig } from '../core/config/parse-config.ts';
 import { type Generation, nextGeneration } from '../core/generation.ts';
 import { parseAnyState } from '../core/mesos/parse-get-state.ts';
+import type { ClusterSnapshot } from '../core/mesos/snapshot.ts';
+import { parseServices } from '../core/services/parse-services.ts';
+import {
+  rejectServices,
+  ServiceFrameworks,
+  withServices,
+} from '../core/services/service-frameworks.ts';
 import { type ZoneSettings, zoneSettings } from '../core/views/zone-view.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { formatProblems, loadConfig } from './load-config.ts';
@@ -31,7 +39,8 @@ const UNKNOWN_LEADER = { host: 'leader.mesos', port: 5050 };
 
 /**
  * The pure path from files to a generation, as the daemon goes it: a master's `/state` or the
- * operator API's `GET_STATE`. What is wrong is told on standard error; host names are not looked up.
+ * operator API's `GET_STATE`, and the services file of the configuration. What is wrong is told on
+ * standard error; host names are not looked up.
  */
 export async function readSavedState(
   files: SavedStateFiles,
@@ -48,12 +57,35 @@ export async function readSavedState(
     process.stderr.write(`hoplite: ${files.state}: ${parsed.error}\n`);
     return err(EXIT.FAILED);
   }
-  const snapshot = parsed.value;
-  const config = configured?.config ?? defaultConfig(formatHostPort(snapshot.leader));
+  const config = configured?.config ?? defaultConfig(formatHostPort(parsed.value.leader));
+  const merged = await withServicesFile(parsed.value, config.cluster.servicesFile, rejections);
+  if (!merged.ok) return merged;
+  const snapshot = merged.value;
   const listening = config.dns.listen.flatMap(({ address }) => parseIpAddress(address) ?? []);
   const settings = zoneSettings(config, listening);
   const generation = nextGeneration(null, { snapshot, rejections }, new Map(), settings, 1);
   return ok({ config, settings, generation });
+}
+
+/** Where the daemon would wait for a file that is missing or bad, this says so and ends. */
+async function withServicesFile(
+  snapshot: ClusterSnapshot,
+  file: string | null,
+  rejections: RejectionList,
+): Promise<Result<ClusterSnapshot, ExitCode>> {
+  if (file === null) return ok(snapshot);
+  const read = await readServicesFile(file);
+  if (!read.ok) {
+    process.stderr.write(`hoplite: ${file}: ${read.error}\n`);
+    return err(EXIT.FAILED);
+  }
+  const { services, problems } = parseServices(read.value);
+  if (services === null) {
+    process.stderr.write(formatProblems({ problems, file }));
+    return err(EXIT.CONFIG);
+  }
+  rejectServices(problems, rejections);
+  return ok(withServices(snapshot, new ServiceFrameworks().of(services, new Map(), rejections)));
 }
 
 /** Lists on standard error what the generation lacks of the state, and why. */

@@ -1,10 +1,10 @@
-import { formatSocketAddress } from '../core/base/host-port.ts';
+import { formatUpstream } from '../core/base/upstream.ts';
 import type { Config, ForwardZone } from '../core/config/config.ts';
 import type { AnswerTable } from '../core/dns/answer-table.ts';
 import { formatWireName, parseWireName } from '../core/dns/name.ts';
 import type { ApiSource, Status, ViewRequest } from '../core/ports.ts';
 import { hostAnswers, serviceAnswers } from '../core/views/rest-view.ts';
-import { zoneOfName } from '../core/views/table-records.ts';
+import { isAnswered, zoneOfName } from '../core/views/table-records.ts';
 import type { DnsPlane } from './dns/dns-plane.ts';
 import type { DnsTallies } from './dns/dns-tallies.ts';
 
@@ -29,7 +29,7 @@ export function createApiSource(parts: ApiParts): ApiSource {
     async view(request) {
       if (request.kind !== 'explain') return parts.view(request);
       const wire = parseWireName(request.name);
-      const isOurs = wire === null || zoneOfName(parts.table(), wire) !== null;
+      const isOurs = wire === null || isAnswered(parts.table(), wire);
       if (isOurs) return parts.view(request);
       return `${JSON.stringify(await explainForwarded(parts, wire), null, 1)}\n`;
     },
@@ -67,6 +67,6 @@ async function explainForwarded(parts: ApiParts, wire: Uint8Array): Promise<unkn
       : upstreams.length === 0
         ? 'refused: there is no upstream resolver'
         : `forwarded by the ${zone === null ? 'default' : `zone ${zone.zone}`} rule`,
-    forwardedTo: upstreams.map(formatSocketAddress),
+    forwardedTo: upstreams.map(formatUpstream),
   };
 }

@@ -1,17 +1,13 @@
 /**
- * Composition root: with `dns/dns-plane.ts` the only file that constructs adapters. Reads top to bottom as the daemon's
- * life: made from a configuration, started, reloaded, stopped.
+ * Composition root: with `dns/dns-plane.ts` and `source/source-plane.ts` the only file that constructs
+ * adapters. Reads top to bottom as the daemon's life: made from a configuration, started, reloaded,
+ * stopped.
  */
 import { hostname, networkInterfaces } from 'node:os';
 import { expandWildcard } from '../adapters/dns/wildcard.ts';
-import { createHostLookup, type HostLookup } from '../adapters/host-lookup.ts';
 import { createHttpServer, type HttpServer } from '../adapters/http/server.ts';
 import type { DaemonLog } from '../adapters/log.ts';
-import {
-  createMasterClient,
-  type MasterClient,
-  type MasterFiles,
-} from '../adapters/mesos/master-client.ts';
+import type { MasterFiles } from '../adapters/mesos/master-client.ts';
 import { createMetrics, type Metrics } from '../adapters/metrics.ts';
 import { nodeAddresses } from '../adapters/node-addresses.ts';
 import { packageVersion } from '../adapters/package-info.ts';
@@ -23,13 +19,14 @@ import type { ApiSource, Clock, Status } from '../core/ports.ts';
 import type { ZoneSettings } from '../core/views/zone-view.ts';
 import { createApiSource } from './api-source.ts';
 import { closeAll } from './close-all.ts';
-import type { BuildReport, HostTexts, WorkerSettings } from './generation-protocol.ts';
+import type { BuildOf, BuildReport, HostTexts, WorkerSettings } from './generation-protocol.ts';
 import { GenerationThread } from './generation-thread.ts';
 import { KernelProcess, type StartKernelChild } from './kernel/kernel-process.ts';
-import { Poller, type PollerParts } from './poller.ts';
 import { Publisher } from './publisher.ts';
 import { keepFixedSettings } from './reload.ts';
 import { dnsStatus, forwardState } from './dns/dns-status.ts';
+import type { ClusterSourceParts } from './source/cluster-source.ts';
+import { SourcePlane } from './source/source-plane.ts';
 import { statusOf } from './status.ts';
 import { VipKernel } from './kernel/vip-kernel.ts';
 import { DnsPlane } from './dns/dns-plane.ts';
@@ -41,6 +38,8 @@ export interface DaemonOptions {
   readonly log: DaemonLog;
   /** What the files hold that the configuration names. */
   readonly files: MasterFiles;
+  /** Where the state is saved unless the configuration says; the service manager made it for us. */
+  readonly stateDirectory?: string | undefined;
   /** Where the upstreams of `forward.upstreams: system` stand. */
   readonly resolvConf?: string;
   /** Starts the kernel process where the daemon itself has no right to change the kernel. */
@@ -64,14 +63,12 @@ export class Daemon {
   readonly #publisher: Publisher;
   readonly #thread: GenerationThread;
   readonly #kernel: VipKernel;
-  readonly #lookup: HostLookup;
-  readonly #poller: Poller;
+  readonly #source: SourcePlane;
   readonly #tallies: DnsTallies;
   readonly #dns: DnsPlane;
   readonly #http: HttpServer | null;
   readonly #api: ApiSource;
   #config: Config;
-  #client: MasterClient;
   #httpAddress: SocketAddress | null = null;
   #stopped: Promise<boolean> | null = null;
 
@@ -90,10 +87,10 @@ export class Daemon {
     const zone = currentZoneSettings(config, expand);
     this.#publisher = new Publisher(clock, unreadyTable(zone));
     this.#kernel = this.#createKernel();
-    this.#thread = new GenerationThread(this.#workerSettings(zone), log);
-    this.#lookup = createHostLookup({ clock });
-    this.#client = this.#createClient(config, options.files);
-    this.#poller = this.#createPoller();
+    this.#thread = new GenerationThread(this.#workerSettings(zone), log, () =>
+      this.#source.workerGone(),
+    );
+    this.#source = this.#createSource();
     this.#dns = this.#createDns();
     this.#api = this.#createApi();
     this.#http = config.http.enabled ? this.#createHttpServer() : null;
@@ -117,9 +114,8 @@ export class Daemon {
       await this.stop();
       throw error;
     }
-    this.#lookup.onChange(() => this.#poller.rebuild());
     this.#kernel.start();
-    this.#poller.start();
+    await this.#source.start();
     log.info('started', {
       version: this.#version,
       domain: this.#config.dns.domain,
@@ -136,18 +132,14 @@ export class Daemon {
   async reload(wanted: Config, files: MasterFiles): Promise<readonly string[]> {
     if (this.#stopped !== null) return [];
     const { config, fixed } = keepFixedSettings(this.#config, wanted);
-    const oldClient = this.#client;
     // What may fail comes first.
-    const client = this.#createClient(config, files);
-    this.#client = client;
+    const clients = this.#source.createClients(config, files);
     this.#config = config;
     this.#options.log.setLevel(config.log.level);
     this.#dns.configure(config);
     this.#kernel.configure(config);
     await this.#renewZone();
-    const { masters, pollIntervalMs: intervalMs } = config.cluster;
-    this.#poller.replan({ masters, intervalMs });
-    await closeAll(this.#options.log, [oldClient]);
+    await this.#source.configure(config, clients);
     this.#metrics.countConfigReload('success');
     return fixed;
   }
@@ -166,11 +158,11 @@ export class Daemon {
     const { log } = this.#options;
     const served = await closeAll(log, [
       this.#kernel,
-      { close: () => this.#poller.stop() },
+      { close: () => this.#source.stop() },
       { close: () => this.#dns.close(STOP_GRACE_MS) },
       { close: () => this.#http?.close(STOP_GRACE_MS) },
     ]);
-    const parts = [this.#lookup, this.#client, this.#thread];
+    const parts = [...this.#source.connections, this.#thread];
     return (await closeAll(log, parts)) && served;
   }
 
@@ -182,12 +174,13 @@ export class Daemon {
       this.#dns.publish(this.#publisher.table);
     }
     await this.#thread.configure(this.#workerSettings(zone));
-    this.#poller.rebuild();
+    this.#source.rebuild();
   }
 
   #workerSettings(zone: ZoneSettings): WorkerSettings {
-    const { pollIntervalMs } = this.#config.cluster;
-    return { zone, pollIntervalMs, kernel: this.#kernel.isUsed };
+    const { pollIntervalMs, trust, marathon } = this.#config.cluster;
+    const marathonFramework = marathon?.framework ?? '';
+    return { zone, pollIntervalMs, kernel: this.#kernel.isUsed, trust, marathonFramework };
   }
 
   status(): Status {
@@ -198,7 +191,9 @@ export class Daemon {
       node: hostname(),
       startedAt: this.#startedAt,
       config: () => this.#config,
-      source: () => this.#poller.status(),
+      source: () => this.#source.status(),
+      propagation: () => this.#source.propagation(),
+      savedState: () => this.#source.savedState(),
       generation: () => this.#publisher.status,
       vips: () => this.#publisher.vips,
       kernel: () => this.#kernel.status(),
@@ -216,58 +211,55 @@ export class Daemon {
     return this.#dns.addresses();
   }
 
-  #createClient({ cluster }: Config, files: MasterFiles): MasterClient {
-    return createMasterClient(cluster, {
-      clock: this.#options.clock,
-      files,
-      userAgent: `hoplite/${this.#version}`,
+  #createSource(): SourcePlane {
+    const { clock, log, files, stateDirectory } = this.#options;
+    return new SourcePlane(this.#config, files, {
+      ...{ clock, log, version: this.#version, thread: this.#thread, stateDirectory },
+      build: (...args) => this.#build(...args),
+      publish: (...args) => this.#publish(...args),
+      onConfirmed: () => this.#publisher.confirm(STALE_POLLS * this.#config.cluster.pollIntervalMs),
+      observePoll: (...poll) => this.#metrics.observePoll(...poll),
+      observePropagation: (...measured) => this.#metrics.observePropagation(...measured),
     });
   }
 
-  #createPoller(): Poller {
-    const { clock, log } = this.#options;
-    const parts: PollerParts = {
-      fetchState: (...args) => this.#client.fetchState(...args),
-      read: (chunks) => this.#thread.read(chunks),
-      resolve: (...args) => this.#lookup.resolve(...args),
-      build: (...args) => this.#build(...args),
-      publish: (...args) => this.#publish(...args),
-      onPoll: (result, durationMs) => {
-        this.#metrics.observePoll(result, durationMs);
-        const { pollIntervalMs } = this.#config.cluster;
-        if (result === 'success') this.#publisher.confirm(STALE_POLLS * pollIntervalMs);
-      },
-    };
-    const { masters, pollIntervalMs: intervalMs } = this.#config.cluster;
-    return new Poller(parts, { masters, intervalMs }, { clock, log, random: Math.random });
-  }
-
   /** The first generation waits for the kernel, so that its VIPs have names at once. */
-  async #build(of: 'read' | 'built', hosts: HostTexts): Promise<BuildReport> {
-    const build = (what: 'read' | 'built'): Promise<BuildReport> => {
-      const { previous } = this.#publisher;
-      const nowSeconds = Math.floor(this.#options.clock.now() / 1000);
-      return this.#thread.build(what, hosts, previous, nowSeconds, this.#kernel.node());
+  async #build(of: BuildOf, hosts: HostTexts): Promise<BuildReport> {
+    const build = (what: BuildOf): Promise<BuildReport> => {
+      const { clock } = this.#options;
+      return this.#thread.build({
+        of: what,
+        hosts,
+        previous: this.#publisher.previous,
+        nowSeconds: Math.floor(clock.now() / 1000),
+        nowMs: clock.monotonic(),
+        node: this.#kernel.node(),
+        watched: false,
+      });
     };
     const built = await build(of);
     if (this.#publisher.status !== null || !this.#kernel.isUsed) return built;
     this.#kernel.desire(built.kernelUpdate);
     await this.#kernel.firstSync();
-    return build('built');
+    return build('believed');
   }
 
-  #publish(...[read, built]: Parameters<Publisher['publish']>): void {
+  /** Returns the number of the update that the kernel process gets. */
+  #publish(...[read, built, of]: Parameters<ClusterSourceParts['publish']>): number | null {
+    if (of === 'saved') this.#publisher.doubt();
     const first = this.#publisher.status === null;
     const { table } = this.#publisher;
     this.#publisher.publish(read, built);
     if (this.#publisher.table !== table) this.#dns.publish(this.#publisher.table);
     // Names go before the services behind them, and come after them.
-    this.#kernel.desire(built.kernelUpdate);
-    this.#metrics.observeBuild('parse', read.parseMs);
+    const update = this.#kernel.desire(built.kernelUpdate);
+    if (of !== 'believed') this.#metrics.observeBuild('parse', read.parseMs);
     this.#metrics.observeBuild('build', built.buildMs);
-    if (!built.changed && !first) return;
-    this.#metrics.countGeneration();
-    this.#publisher.log(this.#options.log, read, built);
+    if (built.changed || first) {
+      this.#metrics.countGeneration();
+      this.#publisher.log(this.#options.log, read, built);
+    }
+    return update;
   }
 
   #createKernel(): VipKernel {
@@ -284,7 +276,8 @@ export class Daemon {
           requestWhole: () => this.#thread.kernelUpdate(this.#kernel.node()),
         }),
       nodeAddresses,
-      onProgrammed: () => this.#poller.rebuild(),
+      onProgrammed: () => this.#source.rebuild(),
+      onChanged: (...changed) => this.#source.kernelChanged(...changed),
       observe: (status, counters) => this.#metrics.observeKernel(status, counters),
     });
   }

@@ -1,12 +1,15 @@
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { DaemonError, type ErrorCode } from '../core/base/daemon-error.ts';
+import type { HostPort } from '../core/config/config.ts';
+import type { TaskHealths } from '../core/marathon/task-health.ts';
 import type { Log, ViewRequest } from '../core/ports.ts';
 import type {
   BuildReport,
-  HostTexts,
+  EventsReport,
   NodeView,
   ReadReport,
+  SaveReport,
   WorkerMethod,
   WorkerReply,
   WorkerRequests,
@@ -36,29 +39,67 @@ export class GenerationThread {
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #closed = false;
+  readonly #onGone: () => void;
+  /** What a worker that is started again has to know, besides its settings. */
+  #health: TaskHealths | null = null;
+  #services: string | null = null;
 
-  constructor(settings: WorkerSettings, log: Log) {
+  /** `onGone` is called when the worker died: it is started again, but has forgotten everything. */
+  constructor(settings: WorkerSettings, log: Log, onGone: () => void = () => undefined) {
     this.#settings = settings;
     this.#log = log;
+    this.#onGone = onGone;
     setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
     this.#start();
   }
 
-  /** Parses a state body, whose memory moves to the worker. Rejects with `state-invalid`. */
-  read(chunks: readonly Uint8Array<ArrayBuffer>[]): Promise<ReadReport> {
+  /**
+   * Parses a state body, whose memory moves to the worker; `keep`: for `save`; `asked`: the count of
+   * events when it was asked for. Rejects with `state-invalid`.
+   */
+  read(
+    chunks: readonly Uint8Array<ArrayBuffer>[],
+    { keep = false, asked = 0 }: { readonly keep?: boolean; readonly asked?: number } = {},
+  ): Promise<ReadReport> {
     const transfer = chunks.map((chunk) => chunk.buffer);
-    return this.#call('read', { chunks: [...chunks] }, 'state-invalid', transfer);
+    return this.#call('read', { chunks: [...chunks], keep, asked }, 'state-invalid', transfer);
   }
 
-  /** Builds the state read last, or once more the one built last. */
-  build(
-    of: 'read' | 'built',
-    hosts: HostTexts,
-    previous: SharedArrayBuffer | null,
-    nowSeconds: number,
-    node: NodeView,
-  ): Promise<BuildReport> {
-    return this.#call('build', { of, hosts, previous, nowSeconds, node }, 'worker-failed');
+  /** Takes in records of a stream from `leader`, whose memory moves to the worker. */
+  events(records: Uint8Array<ArrayBuffer>[][], leader: HostPort): Promise<EventsReport> {
+    const transfer = records.flatMap((chunks) => chunks.map((chunk) => chunk.buffer));
+    return this.#call('events', { records, leader }, 'worker-failed', transfer);
+  }
+
+  /** Health by task id for the next builds; null: none is known besides what Mesos says. */
+  async setHealth(health: TaskHealths | null): Promise<void> {
+    this.#health = health;
+    await this.#call('health', health, 'worker-failed');
+  }
+
+  /** Text of the services file for the next builds; null: there is none. */
+  setServices(text: string | null): Promise<WorkerRequests['services']['out']> {
+    this.#services = text;
+    return this.#call('services', { text }, 'worker-failed');
+  }
+
+  /** Writes the body kept last to a file. Rejects with `state-file`. */
+  save(path: string, takenAt: number): Promise<SaveReport> {
+    return this.#call('save', { path, takenAt }, 'state-file');
+  }
+
+  /** Lets go of the body kept last. */
+  async drop(): Promise<void> {
+    await this.#call('save', null, 'worker-failed');
+  }
+
+  /** Reads and parses what `save` has written, of `bytesMax` at most. Rejects with `state-file`. */
+  load(path: string, bytesMax: number): Promise<ReadReport> {
+    return this.#call('load', { path, bytesMax }, 'state-file');
+  }
+
+  build(request: WorkerRequests['build']['in']): Promise<BuildReport> {
+    return this.#call('build', request, 'worker-failed');
   }
 
   /** All that the kernel should hold by the generation built last. */
@@ -98,7 +139,10 @@ export class GenerationThread {
       // Out of memory most likely. The next call starts a new one; what is served stays.
       this.#worker = null;
       this.#failPending('the generation worker stopped');
+      this.#onGone();
     });
+    if (this.#health !== null) this.#tell(worker, 'health', this.#health);
+    if (this.#services !== null) this.#tell(worker, 'services', { text: this.#services });
     return worker;
   }
 
@@ -119,6 +163,11 @@ export class GenerationThread {
       });
       worker.postMessage({ id, method, in: input }, [...transfer]);
     });
+  }
+
+  /** Says what nobody waits for an answer to. */
+  #tell<M extends WorkerMethod>(worker: Worker, method: M, input: WorkerRequests[M]['in']): void {
+    worker.postMessage({ id: this.#nextId++, method, in: input });
   }
 
   #settle(reply: WorkerReply): void {

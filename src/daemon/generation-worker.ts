@@ -4,24 +4,28 @@
  */
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
+import { digestOf, readStateFile, writeStateFile } from '../adapters/state-file.ts';
 import { type IpAddress, parseIpAddress } from '../core/base/address.ts';
 import { assert } from '../core/base/assert.ts';
 import { RejectionList } from '../core/base/rejection.ts';
-import { buildCatalog, hostNames } from '../core/catalog/catalog.ts';
+import { buildCatalog, type HostAddresses } from '../core/catalog/catalog.ts';
 import { AnswerTable } from '../core/dns/answer-table.ts';
-import { RecordStore } from '../core/dns/record-store.ts';
-import { type Generation, nextGeneration, type ReadSnapshot } from '../core/generation.ts';
-import { parseState } from '../core/mesos/parse-state.ts';
+import type { Generation } from '../core/generation.ts';
+import { GenerationBuilder } from '../core/generation-builder.ts';
 import type { ViewRequest } from '../core/ports.ts';
 import { enumerateView } from '../core/views/enumerate-view.ts';
 import { explainView } from '../core/views/explain-view.ts';
 import { axfrView, recordsView } from '../core/views/rest-view.ts';
 import { rejectOwnAddresses } from '../core/views/ipvs-view.ts';
 import { vipsView } from '../core/views/vips-view.ts';
+import { ClusterIntake } from './cluster-intake.ts';
 import { DesiredUpdates } from './kernel/desired-updates.ts';
+import { KeptState } from './kept-state.ts';
+import { Overlays } from './overlays.ts';
 import type {
   BuildReport,
-  ReadReport,
+  HostTexts,
+  SaveReport,
   WorkerCall,
   WorkerReply,
   WorkerRequests,
@@ -40,82 +44,77 @@ const NICE = 5;
 /** The worker's state: the last snapshot, and the one that is served with its generation. */
 class GenerationWorker {
   #settings: WorkerSettings;
-  /** Memory of the largest generation so far, used for each. */
-  readonly #store = new RecordStore(() => undefined);
-  /** What a master said last; nothing of it counts before it is built. */
-  #read: ReadSnapshot | null = null;
-  #built: ReadSnapshot | null = null;
+  readonly #kept = new KeptState({ digestOf, write: writeStateFile, read: readStateFile });
+  readonly #intake: ClusterIntake;
+  readonly #builder = new GenerationBuilder();
+  readonly #overlays = new Overlays();
   #generation: Generation | null = null;
   readonly #desired = new DesiredUpdates();
 
   constructor(settings: WorkerSettings) {
     this.#settings = settings;
+    this.#intake = new ClusterIntake(settings, this.#kept);
   }
 
+  /** The reply, or a promise of it where a disk is waited for. */
   handle(call: WorkerCall): unknown {
     switch (call.method) {
       case 'read':
-        return this.#readState(call.in);
+        return this.#intake.readState(call.in);
+      case 'events':
+        return this.#intake.takeEvents(call.in);
+      case 'health':
+        this.#overlays.takeHealth(call.in);
+        return null;
+      case 'services':
+        return this.#overlays.takeServices(call.in);
+      case 'save':
+        return this.#save(call.in);
+      case 'load':
+        return this.#intake.load(call.in);
       case 'build':
         return this.#build(call.in);
       case 'kernelUpdate':
         return this.#generation && this.#desired.whole(this.#generation, call.in.addresses);
       case 'configure':
         this.#settings = call.in;
+        this.#intake.configure(call.in);
         return null;
       case 'view':
         return `${JSON.stringify(this.#view(call.in), null, 1)}\n`;
     }
   }
 
-  #readState({ chunks }: WorkerRequests['read']['in']): ReadReport {
-    const start = performance.now();
-    const body = Buffer.concat(chunks);
-    const rejections = new RejectionList();
-    const parsed = parseState(body, rejections);
-    if (!parsed.ok) throw new Error(parsed.error);
-    this.#read = { snapshot: parsed.value, rejections };
-    return {
-      leader: parsed.value.leader,
-      fromLeader: parsed.value.fromLeader,
-      agents: parsed.value.agents.length,
-      hostNames: hostNames(parsed.value, this.#settings.zone.masters),
-      stateBytes: body.length,
-      parseMs: performance.now() - start,
-    };
+  async #save(request: WorkerRequests['save']['in']): Promise<SaveReport> {
+    if (request !== null) {
+      return { isWritten: await this.#kept.save(request.path, request.takenAt) };
+    }
+    this.#kept.drop();
+    return { isWritten: false };
   }
 
-  #build({ of, hosts, previous, nowSeconds, node }: WorkerRequests['build']['in']): BuildReport {
-    const read = of === 'read' ? this.#read : this.#built;
-    if (read === null) throw new Error('the state is gone with the worker that read it');
+  #build(request: WorkerRequests['build']['in']): BuildReport {
+    const { of, hosts, previous, nowSeconds, nowMs, node } = request;
     const start = performance.now();
-    const addresses = new Map<string, readonly IpAddress[]>();
-    for (const [name, texts] of hosts) {
-      addresses.set(
-        name,
-        texts.map((text) => parseIpAddress(text)).filter((address) => address !== null),
-      );
-    }
-    const before = previous === null ? null : new AnswerTable(previous);
-    const { zone, kernel } = this.#settings;
-    const programmed = node.programmed === null ? null : new Set(node.programmed);
-    const generation = nextGeneration(
-      before,
-      read,
-      addresses,
-      zone,
+    const { zone, kernel, marathonFramework } = this.#settings;
+    const { read, hold, isSaved } = this.#intake.believe(of, nowMs, nowSeconds * 1000);
+    const addresses = addressesOf(hosts);
+    const generation = this.#builder.build({
+      previous: previous === null ? null : AnswerTable.of(previous),
+      read: this.#overlays.over(read, addresses, marathonFramework),
+      hosts: addresses,
+      settings: zone,
       nowSeconds,
-      programmed,
-      this.#store,
-    );
-    this.#built = read;
+      programmed: node.programmed === null ? null : new Set(node.programmed),
+    });
     this.#generation = generation;
     const { snapshot, vips, rejections } = generation;
     if (kernel) rejectOwnAddresses(vips, node.addresses, rejections);
     return {
-      table: generation.table.buffer,
+      table: generation.table.shared,
       changed: generation.changed,
       buildMs: performance.now() - start,
+      isIncremental: generation.vipChanges !== null,
       frameworks: snapshot.frameworks.length,
       agents: snapshot.agents.length,
       tasks: snapshot.taskCount,
@@ -125,7 +124,12 @@ class GenerationWorker {
         services: vips.services.length,
         digest: vips.digest,
       },
-      kernelUpdate: kernel ? this.#desired.next(generation, node.addresses, nowSeconds) : null,
+      hold,
+      services: this.#overlays.serviceCount,
+      changes: [],
+      kernelUpdate: kernel
+        ? this.#desired.next(generation, node.addresses, nowSeconds, isSaved)
+        : null,
       firstRejections: rejections.items.slice(0, REJECTIONS_REPORTED_MAX),
     };
   }
@@ -163,21 +167,37 @@ class GenerationWorker {
   }
 }
 
+/** Addresses by host name; what is no address is none. */
+function addressesOf(hosts: HostTexts): HostAddresses {
+  const addresses = new Map<string, readonly IpAddress[]>();
+  for (const [name, texts] of hosts) {
+    addresses.set(
+      name,
+      texts.map((text) => parseIpAddress(text)).filter((address) => address !== null),
+    );
+  }
+  return addresses;
+}
+
 // Linux alone has a priority for each thread; elsewhere this would be the whole daemon's.
 if (process.platform === 'linux') setPriority(NICE);
 const port = parentPort;
 assert(port !== null, 'this file runs as a worker');
 const worker = new GenerationWorker(workerData as WorkerSettings);
-port.on('message', (call: WorkerCall) => {
+port.on('message', (call: WorkerCall) => void answer(call));
+
+/** A call that waits for a disk lets those after it pass. */
+async function answer(call: WorkerCall): Promise<void> {
   let reply: WorkerReply;
   try {
-    reply = { id: call.id, ok: true, out: worker.handle(call) };
+    const out = worker.handle(call);
+    reply = { id: call.id, ok: true, out: out instanceof Promise ? await out : out };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     reply = { id: call.id, ok: false, message };
   }
-  port.postMessage(reply, updatesIn(reply));
-});
+  port!.postMessage(reply, updatesIn(reply));
+}
 
 /** Memory in a reply that moves with it: tables of thousands of VIPs need not be copied. */
 function updatesIn(reply: WorkerReply): ArrayBuffer[] {

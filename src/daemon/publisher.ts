@@ -1,5 +1,5 @@
 import { formatHostPort } from '../core/base/host-port.ts';
-import { AnswerTable, HEADER } from '../core/dns/answer-table.ts';
+import { AnswerTable, HEADER, type SharedTable } from '../core/dns/answer-table.ts';
 import type { Clock, GenerationStatus, Log, VipStatus } from '../core/ports.ts';
 import type { BuildReport, ReadReport } from './generation-protocol.ts';
 
@@ -34,25 +34,25 @@ export class Publisher {
   }
 
   /** The served table if it holds a generation, to compare the next one with. */
-  get previous(): SharedArrayBuffer | null {
-    return this.#status === null ? null : this.#table.buffer;
+  get previous(): SharedTable | null {
+    return this.#status === null ? null : this.#table.shared;
   }
 
   publish(read: ReadReport, built: BuildReport): void {
-    if (built.changed || this.#status === null) this.#table = new AnswerTable(built.table);
+    if (built.changed || this.#status === null) this.#table = AnswerTable.of(built.table);
     this.#table.setStaleAt(this.#staleAt);
     this.#vips = built.vips;
-    const { words } = this.#table;
     const now = new Date(this.#clock.now()).toISOString();
     this.#status = {
       serial: this.#table.serial,
       publishedAt: now,
       changedAt: built.changed || this.#status === null ? now : this.#status.changedAt,
-      names: words[HEADER.NODE_COUNT]!,
-      records: words[HEADER.RECORD_COUNT]!,
+      names: this.#table.header(HEADER.NODE_COUNT),
+      records: this.#table.header(HEADER.RECORD_COUNT),
       frameworks: built.frameworks,
       agents: built.agents,
       tasks: built.tasks,
+      services: built.services,
       rejections: built.rejections,
       stateBytes: read.stateBytes,
       parseMs: Math.round(read.parseMs * 10) / 10,
@@ -67,13 +67,22 @@ export class Publisher {
     if (this.#status !== null) this.#table.setStaleAt(this.#staleAt);
   }
 
+  /** What is published next is served without a master to confirm it: clients are told at once. */
+  doubt(): void {
+    // The second after the start of the machine is over by now.
+    this.#staleAt = 1;
+  }
+
   /** Says what is served from now on. */
-  log(log: Log, { leader }: ReadReport, { firstRejections: first }: BuildReport): void {
+  log(log: Log, { leader }: ReadReport, built: BuildReport): void {
     if (this.#status === null) return;
     const { serial, names, tasks, rejections } = this.#status;
     const fields = { serial, names, tasks, rejections, leader: formatHostPort(leader) };
-    log.info('generation-published', fields);
-    if (rejections > 0) log.debug('rejections', { total: rejections, first });
+    // One line for every task that starts or ends would be too many.
+    if (built.isIncremental) log.debug('generation-published', fields);
+    else log.info('generation-published', fields);
+    if (rejections > 0)
+      log.debug('rejections', { total: rejections, first: built.firstRejections });
   }
 
   /** Other zone settings make the served table wrong; until the next build `unready` says so. */

@@ -1,11 +1,15 @@
 import { formatSocketAddress } from '../core/base/host-port.ts';
+import { formatUpstream } from '../core/base/upstream.ts';
 import type { Config } from '../core/config/config.ts';
 import type {
   Clock,
   DnsStatus,
   GenerationStatus,
+  HoldStatus,
   KernelStatus,
   ListenerStatus,
+  PropagationStatus,
+  SavedStateStatus,
   SourceStatus,
   Status,
   VipStatus,
@@ -20,6 +24,9 @@ export interface StatusParts {
   readonly startedAt: { readonly now: number; readonly monotonic: number };
   config(): Config;
   source(): SourceStatus;
+  propagation(): PropagationStatus;
+  /** null: nothing is saved. */
+  savedState(): SavedStateStatus | null;
   generation(): GenerationStatus | null;
   /** null before the first generation. */
   vips(): VipStatus | null;
@@ -41,6 +48,7 @@ const STALE_POLLS = 3;
 export function statusOf(parts: StatusParts): Status {
   const config = parts.config();
   const source = parts.source();
+  const savedState = parts.savedState();
   const generation = parts.generation();
   const vips = parts.vips() ?? { enabled: config.vip.enabled, services: 0, digest: '' };
   const kernel = parts.kernel();
@@ -57,6 +65,7 @@ export function statusOf(parts: StatusParts): Status {
     ...dns.looping.map((to) => `upstream ${to} sends our questions back to us and is not asked`),
     // A node that has only names to serve lacks nothing.
     ...(kernel.state === 'degraded' && vips.services > 0 ? kernel.reasons : []),
+    ...(savedState?.error ? [`the state is not saved: ${savedState.error}`] : []),
   ];
   const { zones, enabled } = config.forward;
   return {
@@ -68,6 +77,8 @@ export function statusOf(parts: StatusParts): Status {
     summary: summary({ source, generation, vips, reasons, forwards: enabled }),
     reasons,
     source,
+    propagation: parts.propagation(),
+    savedState,
     generation,
     listeners,
     vips,
@@ -79,7 +90,7 @@ export function statusOf(parts: StatusParts): Status {
       health: dns.health,
       cache: dns.cache,
       zones: Object.fromEntries(
-        zones.map(({ zone, upstreams }) => [zone, upstreams.map(formatSocketAddress)]),
+        zones.map(({ zone, upstreams }) => [zone, upstreams.map(formatUpstream)]),
       ),
     },
   };
@@ -90,12 +101,22 @@ function sourceReasons(source: SourceStatus, generation: GenerationStatus | null
   const failed = source.consecutiveFailures > 0 && source.lastError !== null;
   const error = failed ? `: ${source.lastError.message}` : '';
   if (generation === null) return [`no state of the cluster yet${error}`];
+  const age = `${Math.round(source.ageSeconds ?? 0)} s old`;
+  if (source.from === 'file') {
+    return [`no master has answered since the start; the state is a saved one, ${age}${error}`];
+  }
+  const held = holdReasons(source.hold);
   const stale = (source.ageSeconds ?? 0) > STALE_POLLS * source.pollIntervalSeconds;
-  if (!stale) return [];
-  return [
-    `the state is ${Math.round(source.ageSeconds ?? 0)} s old, ` +
-      `${source.consecutiveFailures} polls failed${error}`,
-  ];
+  if (!stale) return held;
+  return [`the state is ${age}, ${source.consecutiveFailures} polls failed${error}`, ...held];
+}
+
+function holdReasons(hold: HoldStatus | null): string[] {
+  if (hold === null) return [];
+  const { reason, missingTasks, missingAgents, knownTasks, until } = hold;
+  const what = `${missingTasks} of ${knownTasks} tasks and ${missingAgents} agents`;
+  const end = until === null ? 'it shows tasks again' : until;
+  return [`the master does not show ${what} any more (${reason}); they are kept until ${end}`];
 }
 
 interface SummaryParts {

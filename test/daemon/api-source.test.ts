@@ -16,6 +16,7 @@ const TABLE = compileZone((store) => {
   store.address('web.mesos.', ip('10.1.0.1'));
   store.address('web.mesos.', ip('fd00::1'));
   store.service('_web._tcp.mesos.', 'web.mesos.', 8080);
+  store.pointer('1.0.1.10.in-addr.arpa.', 'web.mesos.');
 });
 const SPECIAL = compileSpecialZones(
   { specialNames: 'local', privateReverse: 'local' },
@@ -86,11 +87,11 @@ describe('what the API says', () => {
 
   test('of a name of ours, or of none, the worker explains', async () => {
     const { source, views } = sourceOf();
-    for (const name of ['web.mesos', 'no.mesos', 'a..b']) {
+    for (const name of ['web.mesos', 'no.mesos', 'a..b', '1.0.1.10.in-addr.arpa']) {
       assert.equal(await source.view({ kind: 'explain', name }), 'the view explain');
     }
     assert.equal(await source.view({ kind: 'records' }), 'the view records');
-    assert.equal(views.length, 4);
+    assert.equal(views.length, 5);
   });
 
   test('of another name is where it is forwarded to', async () => {

@@ -4,11 +4,11 @@ import { describe, test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { DaemonError, type ErrorCode } from '../../src/core/base/daemon-error.ts';
-import { AnswerTable } from '../../src/core/dns/answer-table.ts';
+import { AnswerTable, type SharedTable } from '../../src/core/dns/answer-table.ts';
 import { hostAnswers } from '../../src/core/views/rest-view.ts';
 import { zoneSettings } from '../../src/core/views/zone-view.ts';
 import type { LogFields } from '../../src/core/ports.ts';
-import type { BuildReport } from '../../src/daemon/generation-protocol.ts';
+import type { BuildOf, BuildReport, WorkerRequests } from '../../src/daemon/generation-protocol.ts';
 import { GenerationThread } from '../../src/daemon/generation-thread.ts';
 import { daemonConfig } from '../support/daemon-config.ts';
 import { clusterState, framework, task } from '../support/scripted-master.ts';
@@ -31,7 +31,13 @@ function settings(ttlSeconds = 5, domain = 'mesos') {
     cluster: { masters: ['10.0.0.9:5050'] },
     dns: { ttlSeconds, domain },
   });
-  return { zone: zoneSettings(config, []), pollIntervalMs: 30_000, kernel: false };
+  return {
+    zone: zoneSettings(config, []),
+    pollIntervalMs: 30_000,
+    kernel: false,
+    trust: config.cluster.trust,
+    marathonFramework: '',
+  };
 }
 
 async function startThread(t: TestContext): Promise<Running> {
@@ -61,18 +67,27 @@ const stateOf = (...names: readonly string[]): string => {
   return JSON.stringify(clusterState(MASTER, { frameworks }));
 };
 
+const request = (
+  of: BuildOf,
+  previous: SharedTable | null = null,
+  nowSeconds = NOW_SECONDS,
+): WorkerRequests['build']['in'] => ({
+  ...{ of, previous, nowSeconds, nowMs: 0 },
+  ...{ hosts: NO_HOSTS, node: ANY_NODE, watched: false },
+});
+
 /** Reads and builds a state. */
 async function serve(
   thread: GenerationThread,
   state: string,
-  previous: SharedArrayBuffer | null = null,
+  previous: SharedTable | null = null,
 ): Promise<BuildReport> {
   await thread.read(chunksOf(state));
-  return thread.build('read', NO_HOSTS, previous, NOW_SECONDS, ANY_NODE);
+  return thread.build(request('read', previous, NOW_SECONDS));
 }
 
 const hosts = ({ table }: BuildReport, name: string): string[] =>
-  hostAnswers(new AnswerTable(table), name).map(({ ip }) => ip);
+  hostAnswers(AnswerTable.of(table), name).map(({ ip }) => ip);
 
 const failsWith = (code: ErrorCode, message: RegExp) => (error: unknown) =>
   error instanceof DaemonError && error.code === code && message.test(error.message);
@@ -96,10 +111,10 @@ describe('the generation thread', () => {
       pieces.every(({ length }) => length === 0),
       'the pieces have moved',
     );
-    const built = await thread.build('read', NO_HOSTS, null, NOW_SECONDS, ANY_NODE);
+    const built = await thread.build(request('read', null, NOW_SECONDS));
     assert.deepEqual(hosts(built, 'web.marathon.mesos'), ['10.0.0.1']);
     assert.deepEqual([built.changed, built.tasks, built.rejections], [true, 1, 0]);
-    assert.equal(new AnswerTable(built.table).serial, NOW_SECONDS);
+    assert.equal(AnswerTable.of(built.table).serial, NOW_SECONDS);
   });
 
   test('what is no state is state-invalid, and the worker lives on', async (t) => {
@@ -131,7 +146,7 @@ describe('the generation thread', () => {
     const { thread } = await startThread(t);
     const first = await serve(thread, stateOf('web'));
     await thread.read(chunksOf(JSON.stringify(clusterState(MASTER))));
-    const again = await thread.build('built', NO_HOSTS, first.table, NOW_SECONDS + 1, ANY_NODE);
+    const again = await thread.build(request('believed', first.table, NOW_SECONDS + 1));
     assert.deepEqual(hosts(again, 'web.marathon.mesos'), ['10.0.0.1']);
     assert.equal(again.changed, false);
   });
@@ -140,10 +155,10 @@ describe('the generation thread', () => {
     const { thread } = await startThread(t);
     const first = await serve(thread, stateOf('web'));
     await thread.configure(settings(60, 'dcos'));
-    const again = await thread.build('built', NO_HOSTS, first.table, NOW_SECONDS, ANY_NODE);
+    const again = await thread.build(request('believed', first.table, NOW_SECONDS));
     assert.equal(again.changed, true);
     assert.deepEqual(hosts(again, 'web.marathon.dcos'), ['10.0.0.1']);
-    assert.equal(new AnswerTable(again.table).serial, NOW_SECONDS + 1);
+    assert.equal(AnswerTable.of(again.table).serial, NOW_SECONDS + 1);
   });
 
   test('a view before the first state is worker-failed and says why', async (t) => {
@@ -162,13 +177,13 @@ describe('the generation thread', () => {
     await inTime('the failure', failed);
     // What the dead worker had read is gone: only a new state can be built.
     await assert.rejects(
-      thread.build('built', NO_HOSTS, first.table, NOW_SECONDS, ANY_NODE),
+      thread.build(request('believed', first.table, NOW_SECONDS)),
       failsWith('worker-failed', /gone with the worker/),
     );
     const second = await serve(thread, stateOf('web', 'api'), first.table);
     assert.equal(workers.length, 2);
     assert.deepEqual(hosts(second, 'api.marathon.mesos'), ['10.0.0.1']);
-    assert.equal(new AnswerTable(second.table).serial, NOW_SECONDS + 1, 'the serial goes on');
+    assert.equal(AnswerTable.of(second.table).serial, NOW_SECONDS + 1, 'the serial goes on');
   });
 
   test('a worker that dies idle is replaced at the next call, with the newest settings', async (t) => {

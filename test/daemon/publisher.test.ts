@@ -10,7 +10,7 @@ import { Publisher } from '../../src/daemon/publisher.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { daemonConfig } from '../support/daemon-config.ts';
 import { clusterState, framework, task } from '../support/scripted-master.ts';
-import { NO_VIPS } from '../support/build-report.ts';
+import { ANY_BUILD } from '../support/build-report.ts';
 
 const SETTINGS = zoneSettings(daemonConfig({ cluster: { masters: ['10.0.0.9:5050'] } }), []);
 const NOW_SECONDS = 1_700_000_000;
@@ -40,16 +40,11 @@ function built(publisher: Publisher, ...names: readonly string[]): BuildReport {
   const read = { snapshot: parsed.value, rejections };
   const next: Generation = nextGeneration(previous, read, new Map(), SETTINGS, NOW_SECONDS);
   return {
-    table: next.table.buffer,
+    ...ANY_BUILD,
+    table: next.table.shared,
     changed: next.changed,
     buildMs: 2.3456,
-    frameworks: 1,
-    agents: 1,
     tasks: names.length,
-    rejections: 0,
-    vips: NO_VIPS,
-    kernelUpdate: null,
-    firstRejections: [],
   };
 }
 
@@ -69,11 +64,11 @@ describe('the publisher', () => {
     const publisher = new Publisher(new ManualClock(), unreadyTable(SETTINGS));
     const report = built(publisher, 'web', 'api');
     publisher.publish(READ, report);
-    assert.equal(publisher.previous, report.table);
+    assert.deepEqual(publisher.previous, report.table);
     assert.deepEqual(addresses(publisher, 'web'), ['10.0.0.1']);
     const { names = 0, records = 0, tableBytes, ...facts } = publisher.status ?? {};
     assert.ok(names > 10 && records > 10);
-    assert.equal(tableBytes, report.table.byteLength);
+    assert.equal(tableBytes, report.table.buffer.byteLength);
     assert.deepEqual(facts, {
       serial: NOW_SECONDS,
       publishedAt: '2026-01-01T00:00:00.000Z',
@@ -81,6 +76,7 @@ describe('the publisher', () => {
       frameworks: 1,
       agents: 1,
       tasks: 2,
+      services: 0,
       rejections: 0,
       stateBytes: 4_321,
       parseMs: 1.2,

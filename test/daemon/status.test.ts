@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { LatencyStatus } from '../../src/core/base/live-status.ts';
 import type {
   DnsStatus,
   GenerationStatus,
+  HoldStatus,
   KernelStatus,
   ListenerStatus,
+  PropagationStatus,
+  SavedStateStatus,
   SourceStatus,
   Status,
   VipStatus,
@@ -15,6 +19,7 @@ import { daemonConfig } from '../support/daemon-config.ts';
 
 const SOURCE: SourceStatus = {
   leader: '10.0.0.9:5050',
+  from: 'master',
   ageSeconds: 4.4,
   lastSuccessAt: '2026-01-01T00:00:00.000Z',
   lastAttemptAt: '2026-01-01T00:00:00.000Z',
@@ -22,6 +27,18 @@ const SOURCE: SourceStatus = {
   lastError: null,
   pollIntervalSeconds: 30,
   polls: 12,
+  events: {
+    state: 'following',
+    reason: null,
+    master: '10.0.0.9:5050',
+    since: '2026-01-01T00:00:00.000Z',
+    records: 7,
+    reconnects: 1,
+    lastRecordAt: '2026-01-01T00:00:00.000Z',
+    heartbeatMs: 15_000,
+  },
+  zookeeper: null,
+  hold: null,
 };
 
 const GENERATION: GenerationStatus = {
@@ -33,11 +50,29 @@ const GENERATION: GenerationStatus = {
   frameworks: 3,
   agents: 40,
   tasks: 411,
+  services: 0,
   rejections: 2,
   stateBytes: 1_114_112,
   parseMs: 8.5,
   buildMs: 12.3,
   tableBytes: 524_288,
+};
+
+const NEVER: LatencyStatus = { count: 0, lastMs: null, p50Ms: null, p99Ms: null };
+const PROPAGATION: PropagationStatus = {
+  event: { table: NEVER, kernel: NEVER },
+  status: { table: NEVER, kernel: NEVER },
+};
+
+const HOLD: HoldStatus = {
+  reason: 'leader-changed',
+  since: '2026-01-01T00:00:00.000Z',
+  until: '2026-01-01T00:10:00.000Z',
+  missingTasks: 40,
+  missingAgents: 4,
+  knownTasks: 411,
+  share: 0.097,
+  examples: ['web.1'],
 };
 
 const OPEN: ListenerStatus = {
@@ -81,7 +116,7 @@ const KERNEL: KernelStatus = {
 };
 
 const DNS: DnsStatus = {
-  udp: { threads: 1, problem: null, restarts: 0 },
+  udp: { threads: 1, problem: null, restarts: 0, threadNice: -15 },
   upstreams: ['10.0.0.2:53'],
   health: [{ to: '10.0.0.2:53', rttMs: 1.5, failing: false, lastFailure: null, disabled: false }],
   looping: [],
@@ -107,6 +142,7 @@ interface Parts {
   readonly vips?: VipStatus | null;
   readonly kernel?: Partial<KernelStatus>;
   readonly looping?: readonly string[];
+  readonly savedState?: SavedStateStatus | null;
 }
 
 const FORWARD = {
@@ -116,7 +152,7 @@ const FORWARD = {
 
 function status(parts: Parts = {}): Status {
   const { source = {}, generation = GENERATION, listeners = [OPEN], forward = FORWARD } = parts;
-  const { listening = true, vips = VIPS, kernel = {}, looping = [] } = parts;
+  const { listening = true, vips = VIPS, kernel = {}, looping = [], savedState = null } = parts;
   const clock = new ManualClock();
   clock.advance(3_600_400);
   return statusOf({
@@ -126,6 +162,8 @@ function status(parts: Parts = {}): Status {
     startedAt: { now: Date.UTC(2026, 0, 1), monotonic: 0 },
     config: () => daemonConfig({ cluster: { masters: ['10.0.0.9:5050'] }, forward }),
     source: () => ({ ...SOURCE, ...source }),
+    propagation: () => PROPAGATION,
+    savedState: () => savedState,
     generation: () => generation,
     vips: () => vips,
     kernel: () => ({ ...KERNEL, ...kernel }),
@@ -135,7 +173,7 @@ function status(parts: Parts = {}): Status {
   });
 }
 
-const WAITING = { leader: null, ageSeconds: null, lastSuccessAt: null };
+const WAITING = { leader: null, from: null, ageSeconds: null, lastSuccessAt: null };
 
 describe('the status', () => {
   test('of a daemon that serves is ready and says what from', () => {
@@ -153,7 +191,35 @@ describe('the status', () => {
       cache: DNS.cache,
       zones: { consul: ['10.0.0.3:8600', '[fd00::3]:8600'] },
     });
-    assert.deepEqual(udp, { threads: 1, problem: null, restarts: 0 });
+    assert.deepEqual(udp, { threads: 1, problem: null, restarts: 0, threadNice: -15 });
+  });
+
+  test('says what is kept though the master does not show it, and until when', () => {
+    const held = status({ source: { hold: HOLD } });
+    assert.equal(held.ready, true);
+    assert.deepEqual(held.reasons, [
+      'the master does not show 40 of 411 tasks and 4 agents any more (leader-changed); ' +
+        'they are kept until 2026-01-01T00:10:00.000Z',
+    ]);
+    assert.deepEqual([held.source.hold, held.propagation], [HOLD, PROPAGATION]);
+    const blind = status({ source: { hold: { ...HOLD, reason: 'cluster-empty', until: null } } });
+    assert.match(blind.reasons[0] ?? '', /kept until it shows tasks again$/);
+  });
+
+  test('of a saved state that no master has replaced says so, and is ready', () => {
+    const source = { from: 'file', ageSeconds: 20, consecutiveFailures: 0 } as const;
+    const { ready, reasons } = status({ source });
+    assert.equal(ready, true);
+    assert.deepEqual(reasons, [
+      'no master has answered since the start; the state is a saved one, 20 s old',
+    ]);
+  });
+
+  test('is ready while the state cannot be saved, and says why', () => {
+    const savedState = { path: '/var/lib/hoplite/last-state', takenAt: null, error: 'ENOSPC' };
+    const { ready, reasons, savedState: told } = status({ savedState });
+    assert.deepEqual([ready, reasons], [true, ['the state is not saved: ENOSPC']]);
+    assert.deepEqual(told, savedState);
   });
 
   test('is ready with an upstream that asks us back, and says that it is not asked', () => {

@@ -134,6 +134,29 @@ suite('dig', { skip: missingTools('dig') }, () => {
     assert.match(authority[0] ?? '', /^10\.in-addr\.arpa\. \d+ IN SOA /);
   });
 
+  test('A11: an address of a task has the name of the task, one of its agent has none', async () => {
+    for (const [address, owner] of [
+      ['9.0.1.5', '5.1.0.9.in-addr.arpa.'],
+      ['fd00:9::5', `5.0.0.0.${'0.'.repeat(20)}9.0.0.0.0.0.d.f.ip6.arpa.`],
+    ] as const) {
+      const { status, flags, answer, authority } = await dig(server, '-x', address);
+      assert.deepEqual([status, flags], ['NOERROR', 'qr aa rd ra']);
+      assert.deepEqual(answer, [`${owner} 60 IN PTR dual-hmikp-s0.marathon.mesos.`]);
+      assert.deepEqual(authority, []);
+    }
+    const other = await dig(server, '5.1.0.9.in-addr.arpa', 'TXT');
+    assert.deepEqual([other.status, other.answer, other.authority], ['NOERROR', [], []]);
+    const agent = await dig(server, '-x', '10.0.1.1');
+    assert.equal(agent.status, 'NXDOMAIN');
+  });
+
+  test('a reverse name beside that of a task is forwarded', async () => {
+    for (const name of ['6.1.0.9.in-addr.arpa', '1.0.9.in-addr.arpa']) {
+      const { status, flags } = await dig(server, name, 'PTR');
+      assert.deepEqual([status, /\baa\b/.test(flags)], ['NXDOMAIN', false]);
+    }
+  });
+
   test('location names of a task tell its agent and its own addresses', async () => {
     for (const [location, address] of [
       ['agentip', '10.0.1.1'],

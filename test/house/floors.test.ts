@@ -11,6 +11,7 @@ import { parseSource, readSources } from '../support/source-code.ts';
 const CORE_ORDER = [
   'base',
   'config/config.ts',
+  'zookeeper',
   'netlink',
   'ipvs',
   'ports.ts',
@@ -19,10 +20,13 @@ const CORE_ORDER = [
   'forward',
   'respond',
   'mesos',
+  'marathon',
+  'trust',
   'catalog',
   'vip',
   'views',
   'config',
+  'services',
   'core',
 ];
 
@@ -33,7 +37,11 @@ const CORE_MODULES: Readonly<Record<string, readonly string[] | 'any'>> = {
 };
 
 /** The files that construct adapters; worker entry files are found by who starts them. */
-const COMPOSITION_ROOTS = ['src/daemon/daemon.ts', 'src/daemon/dns/dns-plane.ts'];
+const COMPOSITION_ROOTS = [
+  'src/daemon/daemon.ts',
+  'src/daemon/dns/dns-plane.ts',
+  'src/daemon/source/source-plane.ts',
+];
 
 /** `core`, `adapters`, `daemon` or `cli`; '' outside src. */
 function floorOf(path: string): string {

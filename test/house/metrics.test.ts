@@ -26,6 +26,7 @@ async function fullScrape(): Promise<string> {
     cacheEntries: 1,
     cacheBytes: 1,
   }));
+  metrics.readWatchFrom(() => ({ clients: 1, events: 1, closed: { left: 1 } }));
   metrics.observeForward({ to, rcode: 0, durationMs: 1 });
   metrics.countForwardFailure(to, 'timeout');
   metrics.setDnsListenerCounts({
@@ -37,6 +38,7 @@ async function fullScrape(): Promise<string> {
   metrics.setDnsReceiveBuffer(1);
   metrics.observePoll('success', 1);
   metrics.observeBuild('parse', 1);
+  metrics.observePropagation('event', 'table', 1);
   metrics.countConfigReload('success');
   metrics.observeHttp('/healthz', 200);
   const traffic = { connections: 1, packetsIn: 1, packetsOut: 1, bytesIn: 1, bytesOut: 1 };

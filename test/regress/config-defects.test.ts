@@ -38,29 +38,20 @@ describe('configurations that Mesos-DNS starts with and should not', () => {
     assert.deepEqual(refusals({ refreshSeconds: 1 }), []);
   });
 
-  for (const [id, zk] of [
-    ['S09', 'zk://10.0.0.1:2181/mesos/'],
-    ['S09', 'zk://user:pass@10.0.0.1:2181/mesos'],
-    ['S10', 'zk://10.0.0.1:2181,10.0.0.2:2181/mesos'],
-  ] as const) {
-    test(`${id}: a configuration with ZooKeeper alone (${zk}) is refused, naming masters`, () => {
-      assertRefused({ masters: [], zk }, /^zk: .*add "masters"/);
+  test('S09: a slash at the end of the zk path says nothing, and credentials are used', () => {
+    const zk = 'zk://user:hunter2@10.0.0.1:2181/mesos/';
+    const { config } = parseConfig(JSON.stringify({ zk }), '');
+    assert.deepEqual(config?.cluster.zookeeper, {
+      servers: [{ host: '10.0.0.1', port: 2181 }],
+      path: '/mesos',
+      auth: { user: 'user', password: 'hunter2' },
     });
-  }
-
-  test('S09: credentials in a refused zk value are not shown', () => {
-    const [text = ''] = refusals({ masters: [], zk: 'zk://user:hunter2@10.0.0.1/mesos' });
-    assert.doesNotMatch(text, /hunter2/);
   });
 
-  test('S10: zk beside masters starts, and a warning says that it is not used', () => {
-    const file = { masters: ['10.0.0.1:5050'], zk: 'zk://10.0.0.1:2181/mesos' };
-    const { config, problems } = parseConfig(JSON.stringify(file), '');
-    assert.deepEqual(config?.cluster.masters, [{ host: '10.0.0.1', port: 5050 }]);
-    assert.deepEqual(
-      problems.map(({ severity, path }) => `${severity} ${path}`),
-      ['warning zk'],
-    );
+  test('S09: credentials in a refused zk value are not shown', () => {
+    const [text = ''] = refusals({ masters: [], zk: 'zk://user:hunter2@10.0.0.1:x/mesos' });
+    assert.match(text, /^zk: expected/);
+    assert.doesNotMatch(text, /hunter2/);
   });
 
   test('S14: a zk value that is not ZooKeeper is refused, even beside masters', () => {

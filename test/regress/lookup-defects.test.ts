@@ -5,8 +5,8 @@ import { unreadyTable } from '../../src/core/generation.ts';
 import { hostAnswers } from '../../src/core/views/rest-view.ts';
 import { zoneSettings } from '../../src/core/views/zone-view.ts';
 import { GenerationThread } from '../../src/daemon/generation-thread.ts';
-import { Poller } from '../../src/daemon/poller.ts';
 import { Publisher } from '../../src/daemon/publisher.ts';
+import { ClusterSource } from '../../src/daemon/source/cluster-source.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import { daemonConfig } from '../support/daemon-config.ts';
 import { agent, clusterState, framework, task } from '../support/scripted-master.ts';
@@ -42,8 +42,11 @@ function startPipeline(t: TestContext) {
   const resolver = new ScriptedResolver();
   const silent = (): void => undefined;
   const log = { debug: silent, info: silent, warn: silent, error: silent };
-  const zone = zoneSettings(daemonConfig({ cluster: { masters: ['10.0.0.9:5050'] } }), []);
-  const thread = new GenerationThread({ zone, pollIntervalMs: INTERVAL_MS, kernel: false }, log);
+  const config = daemonConfig({ cluster: { masters: ['10.0.0.9:5050'] } });
+  const { trust, events } = config.cluster;
+  const zone = zoneSettings(config, []);
+  const settings = { zone, pollIntervalMs: INTERVAL_MS, kernel: false, trust };
+  const thread = new GenerationThread({ ...settings, marathonFramework: '' }, log);
   const publisher = new Publisher(clock, unreadyTable(zone));
   const lookup = createHostLookup({ clock, lookup: resolver.lookup });
   const state = JSON.stringify(
@@ -56,8 +59,9 @@ function startPipeline(t: TestContext) {
     ),
   );
   const waits: number[] = [];
-  const poller = new Poller(
+  const source = new ClusterSource(
     {
+      ...{ clock, log, random: () => 0.5 },
       fetchState: () =>
         Promise.resolve({ chunks: [new TextEncoder().encode(state)], answeredBy: MASTER }),
       read: (chunks) => thread.read(chunks),
@@ -66,28 +70,39 @@ function startPipeline(t: TestContext) {
         return lookup.resolve(names, waitMs);
       },
       build: (of, hosts) =>
-        thread.build(of, hosts, publisher.previous, Math.floor(clock.now() / 1000), ANY_NODE),
-      publish: (read, built) => publisher.publish(read, built),
-      onPoll: silent,
+        thread.build({
+          ...{ of, hosts, node: ANY_NODE, watched: false },
+          previous: publisher.previous,
+          nowSeconds: Math.floor(clock.now() / 1000),
+          nowMs: clock.monotonic(),
+        }),
+      publish: (read, built) => {
+        publisher.publish(read, built);
+        return null;
+      },
+      events: (...batch) => thread.events(...batch),
+      subscribe: () => assert.fail('no stream is followed'),
+      openDetector: () => null,
+      recall: () => Promise.resolve(null),
+      ...{ onPoll: silent, onConfirmed: silent, observePropagation: silent },
     },
-    { masters: [MASTER], intervalMs: INTERVAL_MS },
-    { clock, log, random: () => 0.5 },
+    { masters: [MASTER], intervalMs: INTERVAL_MS, events },
   );
-  lookup.onChange(() => poller.rebuild());
+  lookup.onChange(() => source.rebuild());
   t.after(async () => {
-    await poller.stop();
+    await source.stop();
     lookup.close();
     await thread.close();
   });
   const addresses = (name: string): string[] =>
     hostAnswers(publisher.table, name).map(({ ip }) => ip);
-  return { clock, resolver, poller, publisher, waits, addresses };
+  return { clock, resolver, source, publisher, waits, addresses };
 }
 
 describe('host names in a state', () => {
   test('S12: a build waits a second for a lookup, and the name appears when it is done', async (t) => {
-    const { clock, resolver, poller, publisher, waits, addresses } = startPipeline(t);
-    poller.start();
+    const { clock, resolver, source, publisher, waits, addresses } = startPipeline(t);
+    source.start();
     await waitUntil('the lookup', () => resolver.asked.length === 1);
     assert.deepEqual(resolver.asked, ['agent-7.example']);
     clock.advance(WAIT_MS - 1);
@@ -105,34 +120,34 @@ describe('host names in a state', () => {
     });
     assert.deepEqual(addresses('far.marathon.mesos'), ['10.0.0.8', '2001:db8::8']);
     assert.deepEqual(addresses('slave.mesos'), ['10.0.0.1', '10.0.0.8', '2001:db8::8']);
-    assert.equal(poller.status().polls, 1, 'no poll was needed for that');
+    assert.equal(source.status().polls, 1, 'no poll was needed for that');
     assert.deepEqual(waits, [WAIT_MS, WAIT_MS]);
   });
 
   test('S12: a name that is known is not looked up again at the next poll', async (t) => {
-    const { clock, resolver, poller, publisher, addresses } = startPipeline(t);
-    poller.start();
+    const { clock, resolver, source, publisher, addresses } = startPipeline(t);
+    source.start();
     await waitUntil('the lookup', () => resolver.asked.length === 1);
     resolver.answer('agent-7.example', '10.0.0.8');
     await waitUntil('a generation', () => publisher.status !== null);
     for (const polls of [2, 3]) {
       clock.advance(INTERVAL_MS);
-      await waitUntil('the next poll', () => poller.status().ageSeconds === 0);
-      assert.equal(poller.status().polls, polls);
+      await waitUntil('the next poll', () => source.status().ageSeconds === 0);
+      assert.equal(source.status().polls, polls);
     }
     assert.deepEqual(resolver.asked, ['agent-7.example']);
     assert.deepEqual(addresses('far.marathon.mesos'), ['10.0.0.8']);
   });
 
   test('S12: what is known is served while it is looked up anew', async (t) => {
-    const { clock, resolver, poller, publisher, addresses } = startPipeline(t);
-    poller.start();
+    const { clock, resolver, source, publisher, addresses } = startPipeline(t);
+    source.start();
     await waitUntil('the lookup', () => resolver.asked.length === 1);
     resolver.answer('agent-7.example', '10.0.0.8');
     await waitUntil('a generation', () => publisher.status !== null);
     clock.advance(600_000);
     await waitUntil('the second lookup', () => resolver.asked.length === 2);
-    await waitUntil('the poll, without the clock', () => poller.status().ageSeconds === 0);
+    await waitUntil('the poll, without the clock', () => source.status().ageSeconds === 0);
     assert.deepEqual(addresses('far.marathon.mesos'), ['10.0.0.8']);
   });
 });

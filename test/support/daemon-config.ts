@@ -3,13 +3,18 @@ import type { Config } from '../../src/core/config/config.ts';
 import { parseConfig } from '../../src/core/config/parse-config.ts';
 
 /**
- * A good configuration; listeners are on loopback at ports that are free, and the kernel is left
- * alone unless `parts` says otherwise.
+ * A good configuration; listeners are on loopback at ports that are free, the kernel is left alone,
+ * masters are polled alone and believed at once, unless `parts` says otherwise.
  */
 export function daemonConfig(parts: Readonly<Record<string, unknown>>): Config {
   const native = {
     forward: { enabled: false },
     ...parts,
+    cluster: {
+      events: { follow: 'never' },
+      trust: { maxLossPercent: 100 },
+      ...(parts['cluster'] as object | undefined),
+    },
     kernel: { enabled: false, ...(parts['kernel'] as object | undefined) },
     dns: { listen: ['127.0.0.1:0'], ...(parts['dns'] as object | undefined) },
     http: { listen: '127.0.0.1:0', ...(parts['http'] as object | undefined) },

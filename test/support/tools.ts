@@ -29,12 +29,14 @@ export const TOOLS = {
   'systemd-analyze': 'systemd',
   unbound: 'unbound',
   unshare: 'util-linux',
+  /** Stands for the package; the e2e test starts the server's class itself. */
+  'zkServer.sh': 'zookeeper',
 } as const;
 
 export type ToolName = keyof typeof TOOLS;
 
-/** Daemons live in sbin, which is not on every user's PATH. */
-const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+/** Daemons live in sbin, which is not on every user's PATH, and ZooKeeper's script in neither. */
+const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/share/zookeeper/bin'];
 
 /** Absolute path of a program, or null if this machine does not have it. */
 export function toolPath(name: ToolName): string | null {

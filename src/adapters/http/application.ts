@@ -117,8 +117,10 @@ function addRoutes(app: FastifyInstance, api: Api, respond: Respond): void {
         schema: fastifySchema(route),
         handler: async (request, reply) => {
           const parameters = request.params as Record<string, string>;
-          const answer = await route.handle(api, parameters, queryOf(request.raw.url ?? ''));
-          return respond(reply, unlessMatching(answer, request.headers['if-none-match']));
+          const { method, headers } = request;
+          const query = queryOf(request.raw.url ?? '');
+          const answer = await route.handle(api, parameters, query, { method, headers });
+          return respond(reply, unlessMatching(answer, headers['if-none-match']));
         },
       });
       app.route({
@@ -153,15 +155,17 @@ export function createApplication(options: ApplicationOptions): FastifyInstance 
   };
 
   const respond: Respond = (reply, answer) => {
-    const { lines, contentType } = answer;
-    if (lines !== undefined) {
+    const { lines, stream, contentType } = answer;
+    if (lines !== undefined || stream !== undefined) {
       const headers = { ...COMMON_HEADERS, ...answer.headers, 'content-type': contentType };
-      if (reply.request.method !== 'HEAD') {
-        streams.send(reply.hijack().raw, answer.status, headers, lines);
-        return reply;
+      if (reply.request.method === 'HEAD') {
+        if (lines !== undefined) streams.discard(lines);
+        return reply.code(answer.status).headers(headers).send();
       }
-      streams.discard(lines);
-      return reply.code(answer.status).headers(headers).send();
+      const { raw } = reply.hijack();
+      stream?.(raw, headers);
+      if (lines !== undefined) streams.send(raw, answer.status, headers, lines);
+      return reply;
     }
     // As bytes, since fastify adds a charset to JSON that is text.
     const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;

@@ -25,14 +25,15 @@ type BacklogLimits = Pick<
 >;
 
 /** The large bodies that are not delivered; each counts once, however many answers share it. */
-interface Bodies {
+export interface Bodies {
   /** false: there is no room for it now. */
   add(body: Buffer): boolean;
   release(body: Buffer): void;
   bytes(): number;
 }
 
-function createBodies(bytesMax: number): Bodies {
+/** No bodies yet. */
+export function createBodies(bytesMax: number): Bodies {
   const holders = new Map<Buffer, number>();
   let bytes = 0;
   return {

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import type { ServerResponse } from 'node:http';
 
 /** An answer as a value; the server adds what every answer carries. */
 export interface ApiReply {
@@ -9,7 +10,15 @@ export interface ApiReply {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent behind `body` as they come, for as long as they come. */
   readonly lines?: ReplyLines;
+  /** Sends and ends the answer in place of the server; not called for HEAD. */
+  readonly stream?: ReplyStream;
 }
+
+/** Takes a response over, header included; it may be gone already. */
+export type ReplyStream = (
+  response: ServerResponse,
+  headers: Readonly<Record<string, string>>,
+) => void;
 
 /** Values that are not all there yet, each to be sent as a line of JSON. */
 export interface ReplyLines {
@@ -26,6 +35,9 @@ export const JSON_TYPE = 'application/json';
 
 /** A JSON value a line. */
 export const JSON_LINES_TYPE = 'application/x-ndjson';
+
+/** Server-sent events (HTML Living Standard, section 9.2). */
+export const EVENT_STREAM_TYPE = 'text/event-stream';
 
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 

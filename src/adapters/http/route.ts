@@ -1,6 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { ApiSource } from '../../core/ports.ts';
 import type { ApiReply } from './reply.ts';
 import type { ViewGate } from './view-gate.ts';
+import type { WatchHub } from './watch-hub.ts';
 
 /** What the HTTP side needs of the metrics. */
 export interface HttpMetrics {
@@ -14,6 +16,8 @@ export interface Api {
   readonly source: ApiSource;
   readonly views: ViewGate;
   readonly metrics: HttpMetrics;
+  /** null: nothing is published to it. */
+  readonly watch: WatchHub | null;
   /** Version of hoplite. */
   readonly version: string;
   /** The effective configuration for `/v1/config`. */
@@ -37,6 +41,12 @@ export interface RouteResponse {
   readonly description: string;
   readonly contentType: string;
   readonly schema: JsonSchema;
+}
+
+/** The first lines of a request that a handler may need. */
+export interface RequestHead {
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
 }
 
 /** A path and everything that can be said about it; routing, 405, docs and tests read the same. */
@@ -65,6 +75,7 @@ export interface Route {
     api: Api,
     parameters: Readonly<Record<string, string>>,
     query: URLSearchParams,
+    request: RequestHead,
   ): ApiReply | Promise<ApiReply>;
 }
 

@@ -1,34 +1,22 @@
 import { FORWARDING_METHODS, PROTOCOLS } from '../../core/ipvs/table.ts';
-import { JSON_LINES_TYPE, JSON_TYPE } from './reply.ts';
+import { EVENT_STREAM_TYPE, JSON_LINES_TYPE, JSON_TYPE } from './reply.ts';
+import {
+  boolean,
+  count,
+  exactly,
+  listOf,
+  milliseconds,
+  millisecondsOrNull,
+  port,
+  reference,
+  string,
+  stringOrNull,
+  strings,
+  time,
+  timeOrNull,
+} from './json-schema.ts';
 import type { JsonSchema, RouteResponse } from './route.ts';
-
-const string: JsonSchema = { type: 'string' };
-const boolean: JsonSchema = { type: 'boolean' };
-const count: JsonSchema = { type: 'integer', minimum: 0 };
-const milliseconds: JsonSchema = { type: 'number', minimum: 0 };
-const time: JsonSchema = { type: 'string', format: 'date-time' };
-const timeOrNull: JsonSchema = { type: ['string', 'null'], format: 'date-time' };
-const strings: JsonSchema = listOf(string);
-const stringOrNull: JsonSchema = { type: ['string', 'null'] };
-const port: JsonSchema = { type: 'integer', minimum: 0, maximum: 65535 };
-
-function listOf(items: JsonSchema): JsonSchema {
-  return { type: 'array', items };
-}
-
-/** An object that has exactly these members. */
-function exactly(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
-  return {
-    type: 'object',
-    properties,
-    required: Object.keys(properties),
-    additionalProperties: false,
-  };
-}
-
-function reference(name: string): JsonSchema {
-  return { $ref: `${name}#` };
-}
+import { BACKENDS, WATCH_SCHEMAS } from './watch-schemas.ts';
 
 const SERVICE_MEMBERS: Readonly<Record<string, JsonSchema>> = {
   protocol: { type: 'string', enum: PROTOCOLS },
@@ -37,6 +25,11 @@ const SERVICE_MEMBERS: Readonly<Record<string, JsonSchema>> = {
   scheduler: string,
   persistenceSeconds: { type: 'number', minimum: 0 },
 };
+
+const PROPAGATED: JsonSchema = exactly({
+  table: reference('Latency'),
+  kernel: reference('Latency'),
+});
 
 /** Schemas with a name in the OpenAPI document; members are the shapes of `core/ports.ts`. */
 export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
@@ -91,6 +84,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   },
   SourceStatus: exactly({
     leader: stringOrNull,
+    from: { enum: ['master', 'file', null] },
     ageSeconds: { type: ['number', 'null'], minimum: 0 },
     lastSuccessAt: timeOrNull,
     lastAttemptAt: timeOrNull,
@@ -100,7 +94,48 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     },
     pollIntervalSeconds: { type: 'number', minimum: 0 },
     polls: count,
+    events: reference('EventStreamStatus'),
+    zookeeper: { anyOf: [reference('ZookeeperStatus'), { type: 'null' }] },
+    hold: { anyOf: [reference('HoldStatus'), { type: 'null' }] },
   }),
+  EventStreamStatus: exactly({
+    state: { type: 'string', enum: ['off', 'connecting', 'following', 'waiting'] },
+    reason: stringOrNull,
+    master: stringOrNull,
+    since: time,
+    records: count,
+    reconnects: count,
+    lastRecordAt: timeOrNull,
+    heartbeatMs: millisecondsOrNull,
+  }),
+  ZookeeperStatus: exactly({
+    connected: boolean,
+    server: stringOrNull,
+    servers: strings,
+    sessionMs: millisecondsOrNull,
+    lastError: {
+      anyOf: [exactly({ code: string, message: string, at: time }), { type: 'null' }],
+    },
+    leader: stringOrNull,
+    since: timeOrNull,
+  }),
+  HoldStatus: exactly({
+    reason: string,
+    since: time,
+    until: timeOrNull,
+    missingTasks: count,
+    missingAgents: count,
+    knownTasks: count,
+    share: { type: 'number', minimum: 0 },
+    examples: strings,
+  }),
+  Latency: exactly({
+    count,
+    lastMs: millisecondsOrNull,
+    p50Ms: millisecondsOrNull,
+    p99Ms: millisecondsOrNull,
+  }),
+  SavedStateStatus: exactly({ path: string, takenAt: timeOrNull, error: stringOrNull }),
   GenerationStatus: exactly({
     serial: count,
     publishedAt: time,
@@ -110,6 +145,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     frameworks: count,
     agents: count,
     tasks: count,
+    services: count,
     rejections: count,
     stateBytes: count,
     parseMs: milliseconds,
@@ -122,17 +158,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     fqdn: stringOrNull,
     ...SERVICE_MEMBERS,
     programmed: { type: ['boolean', 'null'] },
-    backend: listOf(
-      exactly({
-        ip: string,
-        port,
-        weight: count,
-        healthy: boolean,
-        state: { type: 'string', enum: ['running', 'killing'] },
-        taskId: string,
-        agent: string,
-      }),
-    ),
+    backend: BACKENDS,
   }),
   IpvsTable: exactly({
     services: listOf(
@@ -192,6 +218,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     durationUs: count,
   }),
   Flushed: exactly({ flushed: count }),
+  ...WATCH_SCHEMAS,
   VipStatus: exactly({ enabled: boolean, services: count, digest: string }),
   KernelStatus: exactly({
     state: { type: 'string', enum: ['off', 'starting', 'synced', 'degraded'] },
@@ -244,11 +271,18 @@ export const NAMED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     summary: string,
     reasons: strings,
     source: reference('SourceStatus'),
+    propagation: exactly({ event: PROPAGATED, status: PROPAGATED }),
+    savedState: { anyOf: [reference('SavedStateStatus'), { type: 'null' }] },
     generation: { anyOf: [reference('GenerationStatus'), { type: 'null' }] },
     listeners: listOf(reference('ListenerStatus')),
     vips: reference('VipStatus'),
     kernel: reference('KernelStatus'),
-    udp: exactly({ threads: count, problem: stringOrNull, restarts: count }),
+    udp: exactly({
+      threads: count,
+      problem: stringOrNull,
+      restarts: count,
+      threadNice: { type: ['integer', 'null'], minimum: -20, maximum: 19 },
+    }),
     forwarding: exactly({
       enabled: boolean,
       upstreams: strings,
@@ -268,6 +302,12 @@ export function jsonOf(description: string, name: string, list?: 'list'): RouteR
 /** Lines of JSON whose schema has a name. */
 export function jsonLinesOf(description: string, name: string): RouteResponse {
   return { description, contentType: JSON_LINES_TYPE, schema: reference(name) };
+}
+
+/** Server-sent events whose data is JSON of one of these schemas. */
+export function eventsOf(description: string, names: readonly string[]): RouteResponse {
+  const schema = { anyOf: names.map(reference) };
+  return { description, contentType: EVENT_STREAM_TYPE, schema };
 }
 
 /** A JSON answer whose members are described elsewhere. */

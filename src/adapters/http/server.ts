@@ -11,6 +11,7 @@ import type { HttpLimits } from './limits.ts';
 import { createLineStreams } from './line-streams.ts';
 import type { HttpMetrics } from './route.ts';
 import { createViewGate } from './view-gate.ts';
+import type { WatchHub } from './watch-hub.ts';
 
 export interface HttpServerOptions {
   readonly source: ApiSource;
@@ -21,6 +22,8 @@ export interface HttpServerOptions {
   readonly listen: HostPort;
   /** Body of `/v1/config`. */
   readonly configView: () => Record<string, unknown>;
+  /** Whom `/v1/watch` serves; the server closes it. Absent: nobody. */
+  readonly watch?: WatchHub;
   /** Other limits than `HTTP_LIMITS`; for tests. */
   readonly limits?: Partial<HttpLimits>;
 }
@@ -85,14 +88,14 @@ function addressOf(server: Server): SocketAddress {
 
 /** Creates the HTTP API; nothing is open before `listen()`. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { source, metrics, log, version, configView } = options;
+  const { source, metrics, log, version, configView, watch = null } = options;
   const limits = { ...HTTP_LIMITS, ...options.limits };
   const backlog = createBacklog(limits);
   const streams = createLineStreams(limits, log);
   const views = createViewGate(source, limits, log);
   let closed: Promise<void> | null = null;
   const app = createApplication({
-    api: { source, views, metrics, version, configView },
+    api: { source, views, metrics, watch, version, configView },
     limits,
     log,
     backlog,
@@ -103,6 +106,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const shutDown = async (deadlineMs: number): Promise<void> => {
     streams.close();
+    watch?.close();
     if (server.listening) {
       const stopped = once(server, 'close');
       server.close();

@@ -1,7 +1,7 @@
 import { DaemonError, ERROR_CODES } from '../../core/base/daemon-error.ts';
 import { err, ok } from '../../core/base/result.ts';
 import type { Result } from '../../core/base/result.ts';
-import type { ApiSource, Log, ViewRequest } from '../../core/ports.ts';
+import type { Log, ViewRequest } from '../../core/ports.ts';
 import type { HttpLimits } from './limits.ts';
 
 /** Why there is no view now; for `{error: {code, message}}`. */
@@ -11,9 +11,9 @@ export interface ViewFailure {
 }
 
 /** Asks the generation worker for views, so that HTTP clients cannot pile up work there. */
-export interface ViewGate {
-  /** JSON text in UTF-8, the same bytes for all who share a rendering, or why there is none. Never rejects. */
-  view(request: ViewRequest): Promise<Result<Buffer, ViewFailure>>;
+export interface ViewGate<Request = ViewRequest> {
+  /** Its text in UTF-8, the same bytes for all who share a rendering, or why there is none. Never rejects. */
+  view(request: Request): Promise<Result<Buffer, ViewFailure>>;
   /** Lets everybody who still waits go, with a failure. */
   close(): void;
 }
@@ -42,15 +42,15 @@ function failureOf(error: unknown, log: Log): Outcome {
  * Puts three bounds around `source.view`: equal requests at the same time share one rendering, at
  * most `viewsMax` different ones are under way, and nobody waits longer than `viewTimeoutMs`.
  */
-export function createViewGate(
-  source: ApiSource,
+export function createViewGate<Request = ViewRequest>(
+  source: { view(request: Request): Promise<string> },
   limits: Pick<HttpLimits, 'viewsMax' | 'viewTimeoutMs'>,
   log: Log,
-): ViewGate {
+): ViewGate<Request> {
   const underWay = new Map<string, Promise<Outcome>>();
   const waiting = new Set<(outcome: Outcome) => void>();
 
-  const render = (request: ViewRequest): Promise<Outcome> | null => {
+  const render = (request: Request): Promise<Outcome> | null => {
     const key = JSON.stringify(request);
     const shared = underWay.get(key);
     if (shared !== undefined) return shared;

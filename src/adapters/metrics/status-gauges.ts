@@ -1,6 +1,25 @@
-import { Gauge } from 'prom-client';
+import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { Status } from '../../core/ports.ts';
+
+interface StatusCounter {
+  readonly name: string;
+  readonly help: string;
+  readonly value: (status: Status) => number;
+}
+
+const STATUS_COUNTERS: readonly StatusCounter[] = [
+  {
+    name: 'hoplite_source_events_total',
+    help: "Events of the master's stream, heartbeats among them.",
+    value: ({ source }) => source.events.records,
+  },
+  {
+    name: 'hoplite_source_event_stream_reconnects_total',
+    help: 'Event streams after the first one.',
+    value: ({ source }) => source.events.reconnects,
+  },
+];
 
 interface StatusGauge {
   readonly name: string;
@@ -29,6 +48,31 @@ const STATUS_GAUGES: readonly StatusGauge[] = [
     name: 'hoplite_source_state_bytes',
     help: 'Size of the served cluster state.',
     value: (status) => status.generation?.stateBytes ?? null,
+  },
+  {
+    name: 'hoplite_source_events_following',
+    help: '1 while an event stream of the leading master is followed.',
+    value: ({ source }) => (source.events.state === 'following' ? 1 : 0),
+  },
+  {
+    name: 'hoplite_source_zookeeper_connected',
+    help: '1 while a ZooKeeper server answers.',
+    value: ({ source: { zookeeper } }) => (zookeeper === null ? null : zookeeper.connected ? 1 : 0),
+  },
+  {
+    name: 'hoplite_hold_active',
+    help: '1 while something is served that the master does not mention; /v1/status says why.',
+    value: ({ source }) => (source.hold === null ? 0 : 1),
+  },
+  {
+    name: 'hoplite_hold_missing_tasks',
+    help: 'Running tasks that are served and the master does not mention.',
+    value: ({ source }) => source.hold?.missingTasks ?? 0,
+  },
+  {
+    name: 'hoplite_hold_missing_agents',
+    help: 'Agents that are served and the master does not mention.',
+    value: ({ source }) => source.hold?.missingAgents ?? 0,
   },
   {
     name: 'hoplite_generation_serial',
@@ -61,6 +105,11 @@ const STATUS_GAUGES: readonly StatusGauge[] = [
     value: (status) => status.generation?.frameworks ?? null,
   },
   {
+    name: 'hoplite_generation_services',
+    help: 'Services from outside of Mesos in the served generation.',
+    value: (status) => status.generation?.services ?? null,
+  },
+  {
     name: 'hoplite_generation_rejections',
     help: 'Pieces of the cluster state that were left out; /v1/rejections lists them.',
     value: (status) => status.generation?.rejections ?? null,
@@ -72,14 +121,21 @@ const STATUS_GAUGES: readonly StatusGauge[] = [
   },
 ];
 
-/** Registers the gauges that mirror `Status`; the returned function sets them all from one. */
+/** Registers the gauges and counters that mirror `Status`; the returned function sets them all from one. */
 export function createStatusGauges(registry: Registry): (status: Status) => void {
   const gauges = STATUS_GAUGES.map(({ name, help, value }) => {
     const gauge = new Gauge({ name, help, registers: [registry] });
     gauge.remove();
     return { gauge, value };
   });
+  const counters = STATUS_COUNTERS.map(({ name, help, value }) => {
+    return { counter: new Counter({ name, help, registers: [registry] }), value };
+  });
   return (status) => {
+    for (const { counter, value } of counters) {
+      counter.reset();
+      counter.inc(value(status));
+    }
     for (const { gauge, value } of gauges) {
       const current = value(status);
       if (current === null) gauge.remove();

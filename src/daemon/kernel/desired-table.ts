@@ -16,6 +16,7 @@ export class DesiredTable {
   #hasUpdate = false;
   #hasWhole = false;
   #mayRemove = false;
+  #additionsOnly = false;
   #towards: string | null = null;
 
   get services(): ReadonlyMap<string, VirtualService> {
@@ -42,6 +43,11 @@ export class DesiredTable {
     return this.#hasWhole && this.#mayRemove;
   }
 
+  /** Whether services that the kernel has stay as they are. */
+  get additionsOnly(): boolean {
+    return this.#additionsOnly;
+  }
+
   /** An address of the cluster; null: none is known. */
   get towards(): string | null {
     return this.#towards;
@@ -49,11 +55,12 @@ export class DesiredTable {
 
   /** Takes an update over; true: everything has to be compared, not only what it touches. */
   take(update: DesiredUpdate): boolean {
-    const before = { mayRemove: this.mayRemove, towards: this.#towards };
+    const { mayRemove, additionsOnly, towards } = this;
     const isFirst = !this.#hasUpdate;
     this.#hasUpdate = true;
     this.#towards = update.towards;
     this.#mayRemove = update.mayRemove;
+    this.#additionsOnly = update.additionsOnly === true;
     if (update.isWhole) {
       this.#hasWhole = true;
       this.#services.clear();
@@ -63,9 +70,9 @@ export class DesiredTable {
     }
     for (const key of update.removed) this.#remove(key);
     for (const message of update.services) this.#set(message, !update.isWhole);
-    // What could not be removed before may be anywhere.
-    const isFreed = this.mayRemove && !before.mayRemove;
-    return update.isWhole || isFirst || isFreed || update.towards !== before.towards;
+    // What could not be removed or changed before may be anywhere.
+    const isFreed = (this.mayRemove && !mayRemove) || (additionsOnly && !this.#additionsOnly);
+    return update.isWhole || isFirst || isFreed || update.towards !== towards;
   }
 
   /** Whether an address waits to be compared. */

@@ -99,6 +99,7 @@ export class KernelLoop {
 
   /** Takes over what the kernel should hold from now on. */
   desire(update: DesiredUpdate): void {
+    this.#tally.took();
     const isEverything = this.#desired.take(update);
     // While the kernel cannot even be read, a new table does not make it readable.
     if (isEverything && (this.#failures === 0 || this.#mirror !== null)) {
@@ -222,6 +223,7 @@ export class KernelLoop {
 
   async #repair(settings: Settings, observed: ObservedKernel): Promise<void> {
     this.#desired.takeTouched();
+    this.#tally.planned();
     const desired = this.#desiredKernel(settings);
     const plan = this.#plan(settings, desired, observed);
     const before = this.#mirror;
@@ -242,6 +244,7 @@ export class KernelLoop {
   async #compareTouched(settings: Settings, mirror: KernelMirror): Promise<void> {
     const start = this.#options.clock.monotonic();
     const touched = this.#desired.takeTouched();
+    this.#tally.planned();
     const services = this.#desired.part(touched);
     const desired = { ...this.#desiredKernel(settings), services };
     const plan = this.#plan(settings, desired, mirror.part(touched));
@@ -262,8 +265,8 @@ export class KernelLoop {
   }
 
   #desiredKernel({ prefixes }: Settings): DesiredKernel {
-    const { services, mayRemove } = this.#desired;
-    return { owned: prefixes, services, source: this.#source, mayRemove };
+    const { services, mayRemove, additionsOnly } = this.#desired;
+    return { owned: prefixes, services, source: this.#source, mayRemove, additionsOnly };
   }
 
   #plan({ drainMs }: Settings, desired: DesiredKernel, observed: ObservedKernel): KernelPlan {
@@ -366,7 +369,7 @@ export class KernelLoop {
         source: this.#source,
         sysctls: this.#sysctls,
       },
-      programmed,
+      ...{ programmed, updates: this.#tally.updates },
       ...(counters === undefined ? {} : { counters }),
     });
   }

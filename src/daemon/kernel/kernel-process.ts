@@ -20,8 +20,8 @@ export interface KernelProcessParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Told whatever the process reports, and of its end. */
-  readonly onReport: (report: KernelReport) => void;
+  /** Told whatever the process reports, and of its end; the kernel has the first `done` updates. */
+  readonly onReport: (report: KernelReport, done: number) => void;
   /** JSON of a whole `DesiredUpdate`; null: there is none yet, the next update is whole. */
   readonly requestWhole: () => Promise<Uint8Array | null>;
   /** Forks it when absent, with the rights of this process. */
@@ -70,6 +70,10 @@ export class KernelProcess {
   #unread = 0;
   /** They fill the channel: more would fill our memory. */
   #isChoked = false;
+  /** Updates so far, and those before the process that runs, which knows nothing of them. */
+  #updates = 0;
+  #updatesBefore = 0;
+  #done = 0;
   /** The process lacks an update: only a whole one helps. */
   #needsWhole = false;
   #isAsking = false;
@@ -91,11 +95,17 @@ export class KernelProcess {
     this.#send({ kind: 'configure', settings });
   }
 
-  /** Passes an update on; a process that cannot take it gets a whole one later. */
-  desire(update: Uint8Array): void {
-    if (this.#child === null) return;
-    if (this.#isChoked) this.#needsWhole = true;
-    else this.#send({ kind: 'desire', update });
+  /**
+   * Passes an update on; a process that cannot take it gets a whole one later. Returns its number,
+   * or that of the whole one.
+   */
+  desire(update: Uint8Array): number {
+    if (this.#child === null || this.#isChoked) {
+      this.#needsWhole = true;
+      return this.#updates + 1;
+    }
+    this.#send({ kind: 'desire', update });
+    return ++this.#updates;
   }
 
   /** JSON text. Rejects with a `DaemonError` when there is no answer. */
@@ -141,6 +151,7 @@ export class KernelProcess {
     this.#startedAt = this.#parts.clock.monotonic();
     this.#unread = 0;
     this.#isChoked = false;
+    this.#updatesBefore = this.#updates;
     this.#send({ kind: 'configure', settings: this.#settings });
     this.#needsWhole = true;
     // Not within the constructor: the caller is not ready to be asked.
@@ -183,13 +194,14 @@ export class KernelProcess {
       this.#restarts++;
       this.#start();
     });
-    onReport({ kind: 'report', status: this.#status, programmed: null });
+    onReport({ kind: 'report', status: this.#status, programmed: null }, this.#done);
   }
 
   #hear(reply: KernelReply): void {
     if (reply.kind === 'report') {
       this.#status = reply.status;
-      this.#parts.onReport(reply);
+      this.#done = Math.max(this.#done, this.#updatesBefore + (reply.updates ?? 0));
+      this.#parts.onReport(reply, this.#done);
       return;
     }
     const pending = this.#pending.get(reply.id);

@@ -29,6 +29,8 @@ export interface DesiredUpdate {
   readonly removed: readonly string[];
   /** See `DesiredKernel`. */
   readonly mayRemove: boolean;
+  /** See `DesiredKernel`. */
+  readonly additionsOnly?: boolean;
   /** An address of the cluster: the route to it tells the node's own address. */
   readonly towards: string | null;
 }
@@ -47,6 +49,8 @@ export type KernelReply =
       readonly status: Omit<KernelStatus, 'restarts'>;
       /** VIP addresses that are programmed; null: as in the report before. */
       readonly programmed: readonly string[] | null;
+      /** Updates that this process has been given and the kernel has; absent: none is known of. */
+      readonly updates?: number;
       /** Of all our services by `serviceKey`, for the metrics; absent: as in the report before. */
       readonly counters?: ReadonlyMap<string, TrafficCounters>;
     }

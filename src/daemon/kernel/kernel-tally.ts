@@ -17,6 +17,9 @@ interface Reason {
 export class KernelTally {
   #changes = 0;
   #driftRepaired = 0;
+  /** Updates that have come, and those that the last plan was made with. */
+  #updates = 0;
+  #planned = 0;
   readonly #errors = new Map<string, number>();
   /** Since the round began. */
   readonly #reasons = new Map<string, Reason>();
@@ -27,6 +30,11 @@ export class KernelTally {
 
   get driftRepaired(): number {
     return this.#driftRepaired;
+  }
+
+  /** Updates that plans were made with. */
+  get updates(): number {
+    return this.#planned;
   }
 
   /** Refused changes and failed requests by errno symbol. */
@@ -50,6 +58,16 @@ export class KernelTally {
   /** Begins a round: what was wrong before may be right now. */
   begin(): void {
     this.#reasons.clear();
+  }
+
+  /** An update has come. */
+  took(): void {
+    this.#updates++;
+  }
+
+  /** A plan is made with all updates so far. */
+  planned(): void {
+    this.#planned = this.#updates;
   }
 
   made(changes: number, driftRepaired: number): void {

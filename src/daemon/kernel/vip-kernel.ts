@@ -8,7 +8,8 @@ import { type KernelReply, type KernelSettings, NOTHING_YET } from './kernel-pro
 /** The process that programs the kernel, as the daemon sees it. */
 export interface KernelPeer {
   configure(settings: KernelSettings): void;
-  desire(update: Uint8Array): void;
+  /** Returns the number of the update. */
+  desire(update: Uint8Array): number;
   view(view: 'ipvs' | 'ipvs-plan'): Promise<string>;
   status(): KernelStatus;
   close(): Promise<void>;
@@ -17,12 +18,17 @@ export interface KernelPeer {
 export interface VipKernelParts {
   readonly clock: Clock;
   readonly log: Log;
-  /** Starts the process; `onReport` hears of everything it does. */
-  start(settings: KernelSettings, onReport: (report: KernelReport) => void): KernelPeer;
+  /** Starts the process; `onReport` hears of everything it does: the kernel has `done` updates. */
+  start(
+    settings: KernelSettings,
+    onReport: (report: KernelReport, done: number) => void,
+  ): KernelPeer;
   /** Addresses of this node, now. */
   nodeAddresses(): readonly string[];
   /** The set of programmed VIPs changed: names have to be built again. */
   onProgrammed(): void;
+  /** The kernel is as updates up to this number want it; `isGood` false: not all of it. */
+  onChanged(update: number, isGood: boolean): void;
   /** Told of the status and, by `serviceKey`, of the traffic after each comparison. */
   observe(status: KernelStatus, counters?: ReadonlyMap<string, TrafficCounters>): void;
 }
@@ -83,7 +89,7 @@ export class VipKernel {
 
   start(): void {
     if (!this.#isUsed) return;
-    this.#peer = this.#parts.start(this.#settings, (report) => this.#hear(report));
+    this.#peer = this.#parts.start(this.#settings, (...report) => this.#hear(...report));
   }
 
   /** What builds have to know of this node. */
@@ -102,9 +108,12 @@ export class VipKernel {
     this.#peer?.configure(this.#settings);
   }
 
-  /** Passes on what the kernel should hold from now on; null: what it holds. */
-  desire(update: Uint8Array | null): void {
-    if (update !== null) this.#peer?.desire(update);
+  /**
+   * Passes on what the kernel should hold from now on; null: what it holds. Returns the number of the
+   * update; null: there is none.
+   */
+  desire(update: Uint8Array | null): number | null {
+    return update === null ? null : (this.#peer?.desire(update) ?? null);
   }
 
   /** Resolves once the kernel was compared with what it should hold, or after a short wait. */
@@ -132,7 +141,8 @@ export class VipKernel {
     await this.#peer?.close();
   }
 
-  #hear({ status, programmed, counters }: KernelReport): void {
+  #hear({ status, programmed, counters }: KernelReport, done: number): void {
+    this.#parts.onChanged(done, status.state === 'synced');
     this.#logState(status);
     this.#logSysctls(status);
     this.#parts.observe({ ...status, restarts: this.status().restarts }, counters);

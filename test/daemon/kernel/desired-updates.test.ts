@@ -31,13 +31,15 @@ function generation(
   return {
     snapshot: {
       leader: { host: leader, port: 5050 },
+      masterId: '',
       fromLeader: true,
       frameworks: [],
       agents: Array.from({ length: agents }, (_, i) => agent(i)),
-      recoveringAgents: recovering,
+      recovering: Array.from({ length: recovering }, (_, i) => `R${i}`),
       taskCount: 0,
     },
     vips,
+    vipChanges: null,
   };
 }
 
@@ -66,6 +68,25 @@ test('the first update is whole, the next tell of differences, and none of nothi
   assert.deepEqual([gone.isWhole, gone.services.length, gone.removed.length], [false, 0, 1]);
   const whole = read(updates.whole(generation({ agents: 3 }, WEB), NOBODY));
   assert.deepEqual([whole.isWhole, whole.services.length], [true, 1]);
+});
+
+test('A16c: by a state of before the start nothing is removed or changed, until a master tells', () => {
+  const updates = new DesiredUpdates();
+  const cluster = generation({ agents: 3 }, WEB);
+  const saved = read(updates.next(cluster, NOBODY, START, true));
+  assert.deepEqual([saved.isWhole, saved.mayRemove, saved.additionsOnly], [true, false, true]);
+  const again = read(updates.whole(cluster, NOBODY));
+  assert.deepEqual([again.mayRemove, again.additionsOnly], [false, true]);
+  const told = read(updates.next(cluster, NOBODY, START));
+  assert.deepEqual([told.isWhole, told.services], [false, []]);
+  assert.deepEqual([told.mayRemove, told.additionsOnly], [true, false]);
+});
+
+test('A16c: agents of before the start are waited for after a change of leader', () => {
+  const updates = new DesiredUpdates();
+  updates.next(generation({ agents: 9 }, WEB), NOBODY, START, true);
+  const next = read(updates.next(generation({ agents: 2, leader: '10.0.0.8' }), NOBODY, START));
+  assert.deepEqual([next.mayRemove, next.additionsOnly], [false, false]);
 });
 
 test('the way to a leader that is known by name cannot be asked for', () => {

@@ -18,7 +18,9 @@ class Tied {
   readonly clock: ManualClock = new ManualClock();
   readonly logged: string[] = [];
   readonly kernel: VipKernel;
-  #onReport: (report: KernelReport) => void = () => undefined;
+  /** What `onChanged` was told. */
+  readonly changed: [update: number, isGood: boolean][] = [];
+  #onReport: (report: KernelReport, done: number) => void = () => undefined;
 
   constructor() {
     const write = (event: string): void => void this.logged.push(event);
@@ -29,7 +31,7 @@ class Tied {
         this.#onReport = onReport;
         return {
           configure: () => undefined,
-          desire: () => undefined,
+          desire: () => 7,
           view: () => Promise.resolve(''),
           status: () => ({ ...NOTHING_YET, restarts: 0 }),
           close: () => Promise.resolve(),
@@ -37,13 +39,18 @@ class Tied {
       },
       nodeAddresses: () => [],
       onProgrammed: () => undefined,
+      onChanged: (...changed) => this.changed.push(changed),
       observe: () => undefined,
     });
     this.kernel.start();
   }
 
-  report(status: Partial<KernelStatus>, programmed: readonly string[] | null = null): void {
-    this.#onReport({ kind: 'report', status: { ...NOTHING_YET, ...status }, programmed });
+  report(
+    status: Partial<KernelStatus>,
+    programmed: readonly string[] | null = null,
+    done = 0,
+  ): void {
+    this.#onReport({ kind: 'report', status: { ...NOTHING_YET, ...status }, programmed }, done);
   }
 
   /** Whether the first generation goes on waiting. */
@@ -97,4 +104,16 @@ test('sysctls that are not as they should be are logged once', () => {
   tied.report({ sysctls: [sysctl] });
   tied.report({ sysctls: [{ ...sysctl, name: 'net.ipv4.vs.run_estimation', value: null }] });
   assert.equal(tied.logged.filter((event) => event === 'kernel-sysctls').length, 2);
+});
+
+test('which updates the kernel has is passed on, and whether all of them was made', () => {
+  const tied = new Tied();
+  assert.equal(tied.kernel.desire(null), null);
+  assert.equal(tied.kernel.desire(new Uint8Array(1)), 7);
+  tied.report({ state: 'degraded', reasons: ['a change was refused'] }, null, 6);
+  tied.report({ state: 'synced' }, null, 7);
+  assert.deepEqual(tied.changed, [
+    [6, false],
+    [7, true],
+  ]);
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { DaemonError } from '../../src/core/base/daemon-error.ts';
-import { seededRandom } from '../../src/core/base/random.ts';
-import { inTime } from '../support/wait-until.ts';
+import { DaemonError } from '../../../src/core/base/daemon-error.ts';
+import { seededRandom } from '../../../src/core/base/random.ts';
+import type { SourceStatus } from '../../../src/core/ports.ts';
+import { inTime } from '../../support/wait-until.ts';
 import {
   gate,
   hangsUntilAborted,
@@ -10,17 +11,34 @@ import {
   isDown,
   leads,
   master,
-  type ScriptedPoller,
-  scriptPoller,
-} from './scripted-poller.ts';
+  NO_STREAMS,
+  type ScriptedSource,
+  scriptSource,
+} from './scripted-source.ts';
 
 const POLL_1 = ['fetch 10.0.0.1:5050', 'read', 'build read', 'publish 10.0.0.1:5050'];
 
-/** Polls so far. */
-const polls = ({ poller }: ScriptedPoller): number => poller.status().polls;
+/** The status of all that is not about polls. */
+const NO_LIVE: Pick<SourceStatus, 'events' | 'zookeeper' | 'hold'> = {
+  events: {
+    state: 'off',
+    reason: 'cluster.events.follow is never',
+    master: null,
+    since: '2026-01-01T00:00:00.000Z',
+    records: 0,
+    reconnects: 0,
+    lastRecordAt: null,
+    heartbeatMs: null,
+  },
+  zookeeper: null,
+  hold: null,
+};
 
-/** How long the poller pauses; checks to the millisecond that the next poll begins then. */
-async function pauseMs(scripted: ScriptedPoller): Promise<number> {
+/** Polls so far. */
+const polls = ({ source }: ScriptedSource): number => source.status().polls;
+
+/** How long the source pauses; checks to the millisecond that the next poll begins then. */
+async function pauseMs(scripted: ScriptedSource): Promise<number> {
   const before = polls(scripted);
   const delayMs = scripted.clock.delaysMs.at(-1) ?? 0;
   scripted.clock.advance(delayMs - 1);
@@ -31,12 +49,13 @@ async function pauseMs(scripted: ScriptedPoller): Promise<number> {
   return delayMs;
 }
 
-describe('the beat of the poller', () => {
+describe('the beat of the polls', () => {
   test('it polls at the start, publishes and reports the source', async (t) => {
-    const scripted = scriptPoller(t);
-    const { poller, clock } = scripted;
-    assert.deepEqual(poller.status(), {
+    const scripted = scriptSource(t);
+    const { source, clock } = scripted;
+    assert.deepEqual(source.status(), {
       leader: null,
+      from: null,
       ageSeconds: null,
       lastSuccessAt: null,
       lastAttemptAt: null,
@@ -44,13 +63,15 @@ describe('the beat of the poller', () => {
       lastError: null,
       pollIntervalSeconds: 30,
       polls: 0,
+      ...NO_LIVE,
     });
-    poller.start();
+    source.start();
     await scripted.settle();
     assert.deepEqual(scripted.calls, POLL_1);
     clock.advance(2_500);
-    assert.deepEqual(poller.status(), {
+    assert.deepEqual(source.status(), {
       leader: '10.0.0.1:5050',
+      from: 'master',
       ageSeconds: 2.5,
       lastSuccessAt: '2026-01-01T00:00:00.000Z',
       lastAttemptAt: '2026-01-01T00:00:00.000Z',
@@ -58,6 +79,7 @@ describe('the beat of the poller', () => {
       lastError: null,
       pollIntervalSeconds: 30,
       polls: 1,
+      ...NO_LIVE,
     });
     assert.deepEqual(scripted.outcomes, ['success']);
   });
@@ -68,8 +90,8 @@ describe('the beat of the poller', () => {
     [1 - Number.EPSILON, 1.1 * INTERVAL_MS],
   ] as const) {
     test(`after a good poll the next comes ${wantedMs} ms later if ${drawn} is drawn`, async (t) => {
-      const scripted = scriptPoller(t, [master(1)], () => drawn);
-      scripted.poller.start();
+      const scripted = scriptSource(t, { random: () => drawn });
+      scripted.source.start();
       await scripted.settle();
       assert.equal(await pauseMs(scripted), wantedMs);
       assert.equal(await pauseMs(scripted), wantedMs);
@@ -81,9 +103,9 @@ describe('the beat of the poller', () => {
       [0, 0.5],
       [1 - Number.EPSILON, 1],
     ] as const) {
-      const scripted = scriptPoller(t, [master(1)], () => drawn);
+      const scripted = scriptSource(t, { random: () => drawn });
       scripted.says = isDown;
-      scripted.poller.start();
+      scripted.source.start();
       await scripted.settle();
       for (const seconds of [1, 2, 4, 8, 16, 30, 30, 30]) {
         assert.equal(await pauseMs(scripted), 1_000 * seconds * factor);
@@ -93,12 +115,12 @@ describe('the beat of the poller', () => {
 
   test('every pause lies within its bounds, whatever is drawn', async (t) => {
     const random = seededRandom(7);
-    const scripted = scriptPoller(t, [master(1)], random);
-    scripted.poller.start();
+    const scripted = scriptSource(t, { random });
+    scripted.source.start();
     await scripted.settle();
     for (let i = 0; i < 200; i++) {
       scripted.says = random() < 0.5 ? leads : isDown;
-      const failures = scripted.poller.status().consecutiveFailures;
+      const failures = scripted.source.status().consecutiveFailures;
       const pause = await pauseMs(scripted);
       const longest = Math.min(INTERVAL_MS, 1_000 * 2 ** (failures - 1));
       const [low, high] = failures === 0 ? [27_000, 33_000] : [longest / 2, longest];
@@ -107,16 +129,16 @@ describe('the beat of the poller', () => {
   });
 
   test('a poll that fails changes nothing but count, age and error, until one is good', async (t) => {
-    const scripted = scriptPoller(t);
-    const { poller, clock } = scripted;
-    poller.start();
+    const scripted = scriptSource(t);
+    const { source, clock } = scripted;
+    source.start();
     await scripted.settle();
     scripted.newCalls();
     scripted.says = isDown;
     clock.advance(INTERVAL_MS);
     await scripted.settle();
     assert.deepEqual(scripted.newCalls(), ['fetch 10.0.0.1:5050']);
-    const { consecutiveFailures, lastError, leader, ageSeconds } = poller.status();
+    const { consecutiveFailures, lastError, leader, ageSeconds } = source.status();
     assert.deepEqual(lastError, {
       code: 'master-unreachable',
       message: '10.0.0.1:5050 is down',
@@ -127,25 +149,25 @@ describe('the beat of the poller', () => {
     clock.advance(1_000);
     await scripted.settle();
     assert.deepEqual(scripted.newCalls(), POLL_1);
-    assert.deepEqual([poller.status().consecutiveFailures, poller.status().ageSeconds], [0, 0]);
+    assert.deepEqual([source.status().consecutiveFailures, source.status().ageSeconds], [0, 0]);
     assert.deepEqual(scripted.outcomes, ['success', 'master-unreachable', 'success']);
     const events = scripted.logged.map(({ level, event }) => `${level} ${event}`);
     assert.deepEqual(events, ['warn poll-failed', 'info source-recovered']);
   });
 
   test('an error that is no DaemonError counts as worker-failed', async (t) => {
-    const scripted = scriptPoller(t);
+    const scripted = scriptSource(t);
     scripted.build = () => Promise.reject(new Error('boom'));
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
-    assert.equal(scripted.poller.status().lastError?.code, 'worker-failed');
-    assert.equal(scripted.poller.status().leader, null);
+    assert.equal(scripted.source.status().lastError?.code, 'worker-failed');
+    assert.equal(scripted.source.status().leader, null);
   });
 
   test('a thousand failures make ten lines of log', async (t) => {
-    const scripted = scriptPoller(t);
+    const scripted = scriptSource(t);
     scripted.says = isDown;
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
     while (polls(scripted) < 1_000) {
       scripted.clock.advance(INTERVAL_MS);
@@ -158,9 +180,9 @@ describe('the beat of the poller', () => {
   });
 
   test('while a poll is under way no other begins, however long it takes', async (t) => {
-    const scripted = scriptPoller(t);
+    const scripted = scriptSource(t);
     scripted.says = hangsUntilAborted;
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
     scripted.clock.advance(100 * INTERVAL_MS);
     await scripted.settle();
@@ -169,59 +191,11 @@ describe('the beat of the poller', () => {
   });
 });
 
-describe('an empty cluster after a full one', () => {
-  test('S11: is not believed for ten minutes, then it is', async (t) => {
-    const scripted = scriptPoller(t);
-    scripted.says = (asked) => Promise.resolve({ leader: asked, agents: 3 });
-    scripted.poller.start();
-    await scripted.settle();
-    scripted.newCalls();
-    scripted.says = (asked) => Promise.resolve({ leader: asked, agents: 0 });
-    const start = scripted.clock.monotonic();
-    let published = -1;
-    while (published < 0 && scripted.clock.monotonic() - start < 20 * 60_000) {
-      scripted.clock.advance(INTERVAL_MS);
-      await scripted.settle();
-      const calls = scripted.newCalls();
-      if (calls.some((call) => call.startsWith('publish'))) {
-        published = scripted.clock.monotonic() - start;
-        break;
-      }
-      assert.equal(scripted.poller.status().lastError?.code, 'state-empty');
-    }
-    assert.ok(published >= 10 * 60_000 && published <= 12 * 60_000, `after ${published} ms`);
-  });
-
-  test('S11: costs nothing once agents are back', async (t) => {
-    const scripted = scriptPoller(t);
-    scripted.poller.start();
-    await scripted.settle();
-    scripted.says = (asked) => Promise.resolve({ leader: asked, agents: 0 });
-    scripted.clock.advance(INTERVAL_MS);
-    await scripted.settle();
-    assert.equal(scripted.poller.status().consecutiveFailures, 1);
-    scripted.newCalls();
-    scripted.says = (asked) => Promise.resolve({ leader: asked, agents: 1 });
-    scripted.clock.advance(INTERVAL_MS);
-    await scripted.settle();
-    assert.deepEqual(scripted.newCalls().slice(-1), ['publish 10.0.0.1:5050']);
-    assert.equal(scripted.poller.status().consecutiveFailures, 0);
-  });
-
-  test('at the start is believed: there is nothing to lose', async (t) => {
-    const scripted = scriptPoller(t);
-    scripted.says = (asked) => Promise.resolve({ leader: asked, agents: 0 });
-    scripted.poller.start();
-    await scripted.settle();
-    assert.deepEqual(scripted.newCalls().slice(-1), ['publish 10.0.0.1:5050']);
-  });
-});
-
-describe('whom the poller asks', () => {
+describe('whom the source asks', () => {
   test('the masters in their order, until one answers', async (t) => {
-    const scripted = scriptPoller(t, [master(1), master(2), master(3)]);
+    const scripted = scriptSource(t, { masters: [master(1), master(2), master(3)] });
     scripted.says = (asked, signal) => (asked.host === '10.0.0.3' ? leads : isDown)(asked, signal);
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
     assert.deepEqual(scripted.newCalls(), [
       'fetch 10.0.0.1:5050',
@@ -231,30 +205,30 @@ describe('whom the poller asks', () => {
       'build read',
       'publish 10.0.0.3:5050',
     ]);
-    assert.equal(scripted.poller.status().consecutiveFailures, 0);
+    assert.equal(scripted.source.status().consecutiveFailures, 0);
   });
 
   test('the leader of the last state first, and nobody twice', async (t) => {
-    const scripted = scriptPoller(t, [master(1), master(2)]);
+    const scripted = scriptSource(t, { masters: [master(1), master(2)] });
     scripted.says = () => Promise.resolve({ leader: master(2), answeredBy: master(2) });
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
     scripted.newCalls();
     scripted.says = isDown;
     scripted.clock.advance(INTERVAL_MS);
     await scripted.settle();
     assert.deepEqual(scripted.newCalls(), ['fetch 10.0.0.2:5050', 'fetch 10.0.0.1:5050']);
-    assert.match(scripted.poller.status().lastError?.message ?? '', /^10\.0\.0\.2/);
+    assert.match(scripted.source.status().lastError?.message ?? '', /^10\.0\.0\.2/);
   });
 
   test('the leader by the name that worked, where it advertises an address', async (t) => {
     const named = { host: 'm2.example', port: 5050 };
-    const scripted = scriptPoller(t, [master(1)]);
+    const scripted = scriptSource(t);
     scripted.says = () =>
       Promise.resolve({ leader: master(2), fromLeader: true, answeredBy: named });
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
-    assert.equal(scripted.poller.status().leader, '10.0.0.2:5050');
+    assert.equal(scripted.source.status().leader, '10.0.0.2:5050');
     scripted.newCalls();
     scripted.clock.advance(INTERVAL_MS);
     await scripted.settle();
@@ -262,9 +236,9 @@ describe('whom the poller asks', () => {
   });
 
   test('a leader that is in no list is asked first too', async (t) => {
-    const scripted = scriptPoller(t);
+    const scripted = scriptSource(t);
     scripted.says = () => Promise.resolve({ leader: master(9) });
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
     assert.deepEqual(scripted.newCalls(), [
       'fetch 10.0.0.1:5050',
@@ -280,24 +254,24 @@ describe('whom the poller asks', () => {
   });
 
   test('a leader that does not lead is not believed: two fetches, no circle', async (t) => {
-    const scripted = scriptPoller(t, [master(1), master(2)]);
+    const scripted = scriptSource(t, { masters: [master(1), master(2)] });
     scripted.says = (asked) =>
       Promise.resolve({ leader: asked.host === '10.0.0.1' ? master(2) : master(1) });
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
     const follow = ['fetch 10.0.0.1:5050', 'read', 'fetch 10.0.0.2:5050', 'read'];
     const back = ['fetch 10.0.0.2:5050', 'read', 'fetch 10.0.0.1:5050', 'read'];
     assert.deepEqual(scripted.newCalls(), [...follow, ...back]);
-    const { consecutiveFailures, lastError } = scripted.poller.status();
+    const { consecutiveFailures, lastError } = scripted.source.status();
     assert.equal(consecutiveFailures, 1);
     assert.equal(lastError?.message, '10.0.0.2:5050 is called the leader, but does not lead');
   });
 
   test('the port of the leader counts: same host, other port is another master', async (t) => {
-    const scripted = scriptPoller(t);
+    const scripted = scriptSource(t);
     const leader = { host: '10.0.0.1', port: 6060 };
     scripted.says = () => Promise.resolve({ leader });
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
     assert.deepEqual(scripted.newCalls().slice(0, 3), [
       'fetch 10.0.0.1:5050',
@@ -307,8 +281,8 @@ describe('whom the poller asks', () => {
   });
 
   test('after a change of leader the new one is asked first', async (t) => {
-    const scripted = scriptPoller(t, [master(1), master(2)]);
-    scripted.poller.start();
+    const scripted = scriptSource(t, { masters: [master(1), master(2)] });
+    scripted.source.start();
     await scripted.settle();
     scripted.says = () => Promise.resolve({ leader: master(2), answeredBy: master(2) });
     scripted.clock.advance(INTERVAL_MS);
@@ -317,32 +291,32 @@ describe('whom the poller asks', () => {
     scripted.clock.advance(INTERVAL_MS);
     await scripted.settle();
     assert.equal(scripted.newCalls()[0], 'fetch 10.0.0.2:5050');
-    assert.equal(scripted.poller.status().leader, '10.0.0.2:5050');
+    assert.equal(scripted.source.status().leader, '10.0.0.2:5050');
   });
 });
 
-describe('the poller is stopped', () => {
+describe('the source is stopped', () => {
   test('during a fetch: it is given up, nothing is published and no timer is left', async (t) => {
-    const scripted = scriptPoller(t);
+    const scripted = scriptSource(t);
     scripted.says = hangsUntilAborted;
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
-    await inTime('the stop', scripted.poller.stop());
+    await inTime('the stop', scripted.source.stop());
     assert.deepEqual(scripted.calls, ['fetch 10.0.0.1:5050']);
     assert.equal(scripted.clock.pending, 0);
-    assert.equal(scripted.poller.status().consecutiveFailures, 0);
+    assert.equal(scripted.source.status().consecutiveFailures, 0);
     assert.deepEqual(scripted.logged, []);
   });
 
   test('during a read or build: the stop waits for it', async (t) => {
     for (const step of ['read', 'build'] as const) {
-      const scripted = scriptPoller(t);
+      const scripted = scriptSource(t);
       const { pass, open } = gate();
       scripted[step] = pass;
-      scripted.poller.start();
+      scripted.source.start();
       await scripted.settle();
       let stopped = false;
-      const stop = scripted.poller.stop().then(() => (stopped = true));
+      const stop = scripted.source.stop().then(() => (stopped = true));
       await scripted.settle();
       assert.equal(stopped, false);
       open();
@@ -352,13 +326,13 @@ describe('the poller is stopped', () => {
   });
 
   test('between polls: the timer goes, and nothing starts it again', async (t) => {
-    const scripted = scriptPoller(t);
-    scripted.poller.start();
+    const scripted = scriptSource(t);
+    scripted.source.start();
     await scripted.settle();
-    await scripted.poller.stop();
+    await scripted.source.stop();
     scripted.newCalls();
-    scripted.poller.rebuild();
-    scripted.poller.replan({ masters: [master(2)], intervalMs: 1_000 });
+    scripted.source.rebuild();
+    void scripted.source.replan({ masters: [master(2)], intervalMs: 1_000, events: NO_STREAMS });
     scripted.clock.advance(10 * INTERVAL_MS);
     await scripted.settle();
     assert.deepEqual(scripted.newCalls(), []);
@@ -366,15 +340,15 @@ describe('the poller is stopped', () => {
   });
 });
 
-describe('the poller gets another plan', () => {
-  const plan = { masters: [master(2)], intervalMs: 10_000 };
+describe('the source gets another plan', () => {
+  const plan = { masters: [master(2)], intervalMs: 10_000, events: NO_STREAMS };
 
   test('while it waits: it polls at once, once, and keeps the new beat', async (t) => {
-    const scripted = scriptPoller(t);
-    scripted.poller.start();
+    const scripted = scriptSource(t);
+    scripted.source.start();
     await scripted.settle();
     scripted.newCalls();
-    scripted.poller.replan(plan);
+    void scripted.source.replan(plan);
     await scripted.settle();
     assert.equal(scripted.newCalls().filter((call) => call.startsWith('fetch')).length, 1);
     assert.equal(scripted.clock.pending, 1);
@@ -383,24 +357,24 @@ describe('the poller gets another plan', () => {
   });
 
   test('while it waits: a failure of the new masters is counted', async (t) => {
-    const scripted = scriptPoller(t);
-    scripted.poller.start();
+    const scripted = scriptSource(t);
+    scripted.source.start();
     await scripted.settle();
     scripted.says = isDown;
-    scripted.poller.replan(plan);
+    void scripted.source.replan(plan);
     await scripted.settle();
-    assert.equal(scripted.poller.status().consecutiveFailures, 1);
+    assert.equal(scripted.source.status().consecutiveFailures, 1);
     assert.equal(polls(scripted), 2);
   });
 
   test('during a fetch: that is given up without being a failure', async (t) => {
-    const scripted = scriptPoller(t);
+    const scripted = scriptSource(t);
     scripted.says = (asked, signal) =>
       (asked.host === '10.0.0.1' ? hangsUntilAborted : leads)(asked, signal);
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
     scripted.newCalls();
-    scripted.poller.replan(plan);
+    void scripted.source.replan(plan);
     await scripted.settle();
     assert.deepEqual(scripted.newCalls(), [
       'fetch 10.0.0.2:5050',
@@ -413,12 +387,12 @@ describe('the poller gets another plan', () => {
   });
 
   test('during a read: the old answer is dropped, and its leader is not asked again', async (t) => {
-    const scripted = scriptPoller(t);
+    const scripted = scriptSource(t);
     const { pass, open } = gate();
     scripted.read = pass;
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
-    scripted.poller.replan(plan);
+    void scripted.source.replan(plan);
     scripted.newCalls();
     open();
     await scripted.settle();
@@ -431,117 +405,121 @@ describe('the poller gets another plan', () => {
   });
 
   test('during the read of a leader that was followed: the same', async (t) => {
-    const scripted = scriptPoller(t);
+    const scripted = scriptSource(t);
     const { pass, open } = gate();
     let reads = 0;
     scripted.read = () => (++reads === 2 ? pass() : Promise.resolve());
     scripted.says = (asked) =>
       Promise.resolve({ leader: asked.host === '10.0.0.1' ? master(9) : asked });
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
-    scripted.poller.replan(plan);
+    void scripted.source.replan(plan);
     scripted.newCalls();
     open();
     await scripted.settle();
     assert.equal(scripted.newCalls()[0], 'fetch 10.0.0.2:5050');
-    assert.equal(scripted.poller.status().leader, '10.0.0.2:5050');
+    assert.equal(scripted.source.status().leader, '10.0.0.2:5050');
   });
 });
 
-describe('the poller builds again', () => {
+describe('the source builds again', () => {
   test('from the served state, without asking anybody and without moving the beat', async (t) => {
-    const scripted = scriptPoller(t);
+    const scripted = scriptSource(t);
     scripted.says = (asked) => Promise.resolve({ leader: asked, hostNames: ['a', 'b'] });
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
     assert.ok(scripted.newCalls().includes('resolve a,b 1000'));
     scripted.clock.advance(1_000);
-    scripted.poller.rebuild();
+    scripted.source.rebuild();
     await scripted.settle();
     assert.deepEqual(scripted.newCalls(), [
       'resolve a,b 1000',
-      'build built',
+      'build believed',
       'publish 10.0.0.1:5050',
     ]);
-    assert.equal(scripted.poller.status().ageSeconds, 1);
+    assert.equal(scripted.source.status().ageSeconds, 1);
     assert.deepEqual(scripted.clock.delaysMs, [INTERVAL_MS]);
     scripted.clock.advance(INTERVAL_MS - 1_000);
     assert.equal(polls(scripted), 2);
   });
 
   test('never before there is a state', async (t) => {
-    const scripted = scriptPoller(t);
-    scripted.poller.rebuild();
+    const scripted = scriptSource(t);
+    scripted.source.rebuild();
     await scripted.settle();
     scripted.says = isDown;
-    scripted.poller.start();
-    scripted.poller.rebuild();
+    scripted.source.start();
+    scripted.source.rebuild();
     await scripted.settle();
     assert.deepEqual(scripted.calls, ['fetch 10.0.0.1:5050']);
   });
 
-  test('after the poll that is under way, once for all requests', async (t) => {
-    const scripted = scriptPoller(t);
+  test('not besides the state that is being read', async (t) => {
+    const scripted = scriptSource(t);
     const { pass, open } = gate();
     scripted.read = pass;
-    scripted.poller.start();
+    scripted.source.start();
     await scripted.settle();
-    scripted.poller.rebuild();
-    scripted.poller.rebuild();
+    scripted.source.rebuild();
+    scripted.source.rebuild();
     open();
     await scripted.settle();
-    assert.deepEqual(scripted.calls, [...POLL_1, 'build built', 'publish 10.0.0.1:5050']);
+    assert.deepEqual(scripted.calls, POLL_1, 'that poll is built with what changed');
   });
 
-  test('a beat that comes during a build waits for its end', async (t) => {
-    const scripted = scriptPoller(t);
-    scripted.poller.start();
+  test('a poll during a build asks its master, and waits with the rest', async (t) => {
+    const scripted = scriptSource(t);
+    scripted.source.start();
     await scripted.settle();
     const { pass, open } = gate();
-    scripted.build = (of) => (of === 'built' ? pass() : Promise.resolve());
+    scripted.build = (of) => (of === 'believed' ? pass() : Promise.resolve());
     scripted.newCalls();
-    scripted.poller.rebuild();
+    scripted.source.rebuild();
     await scripted.settle();
     scripted.clock.advance(2 * INTERVAL_MS);
     await scripted.settle();
-    assert.deepEqual(scripted.newCalls(), ['build built']);
+    assert.deepEqual(scripted.newCalls(), ['build believed', 'fetch 10.0.0.1:5050']);
     open();
     await scripted.settle();
-    assert.deepEqual(scripted.newCalls(), ['publish 10.0.0.1:5050', ...POLL_1]);
+    assert.deepEqual(scripted.newCalls(), ['publish 10.0.0.1:5050', ...POLL_1.slice(1)]);
     assert.equal(scripted.clock.pending, 1);
   });
 
   test('with another plan: first the served state, then the new masters', async (t) => {
-    const scripted = scriptPoller(t);
-    scripted.poller.start();
+    const scripted = scriptSource(t);
+    scripted.source.start();
     await scripted.settle();
     scripted.says = hangsUntilAborted;
     scripted.clock.advance(INTERVAL_MS);
     await scripted.settle();
     scripted.newCalls();
     scripted.says = isDown;
-    scripted.poller.rebuild();
-    scripted.poller.replan({ masters: [master(2)], intervalMs: INTERVAL_MS });
+    scripted.source.rebuild();
+    void scripted.source.replan({
+      masters: [master(2)],
+      intervalMs: INTERVAL_MS,
+      events: NO_STREAMS,
+    });
     await scripted.settle();
     assert.deepEqual(scripted.newCalls(), [
-      'build built',
+      'build believed',
       'publish 10.0.0.1:5050',
       'fetch 10.0.0.2:5050',
     ]);
   });
 
   test('a build that fails is logged, and the beat goes on', async (t) => {
-    const scripted = scriptPoller(t);
-    scripted.poller.start();
+    const scripted = scriptSource(t);
+    scripted.source.start();
     await scripted.settle();
     scripted.build = () => Promise.reject(new DaemonError('worker-failed', 'gone'));
-    scripted.poller.rebuild();
+    scripted.source.rebuild();
     await scripted.settle();
     assert.deepEqual(
       scripted.logged.map(({ level, event }) => `${level} ${event}`),
       ['error rebuild-failed'],
     );
-    assert.equal(scripted.poller.status().consecutiveFailures, 0);
+    assert.equal(scripted.source.status().consecutiveFailures, 0);
     assert.equal(scripted.clock.pending, 1);
   });
 });
