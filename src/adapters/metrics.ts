@@ -12,7 +12,7 @@ import { createStatusGauges } from './metrics/status-gauges.ts';
 import { createWatchMetrics } from './metrics/watch-metrics.ts';
 import type { WatchMetrics } from './metrics/watch-metrics.ts';
 
-/** What the poller, the publisher and the reloader report. */
+/** What the source, the publisher and the reloader report. */
 export interface SourceMetrics {
   /** `result` is `success` or the code of the error. */
   observePoll(result: string, durationMs: number): void;

@@ -1,13 +1,15 @@
 import { readConfigFile } from '../adapters/config-file.ts';
-import { loadMasterFiles, type MasterFiles } from '../adapters/mesos/master-client.ts';
+import { loadMarathonFiles } from '../adapters/mesos/marathon-client.ts';
+import { loadMasterFiles } from '../adapters/mesos/master-client.ts';
 import type { Config, ConfigProblem } from '../core/config/config.ts';
 import { parseConfig } from '../core/config/parse-config.ts';
+import type { SourceFiles } from '../daemon/source/source-plane.ts';
 
 /** What a configuration that can be run consists of. */
 export interface RunnableConfig {
   readonly config: Config;
   /** What the files hold that `config` names. */
-  readonly files: MasterFiles;
+  readonly files: SourceFiles;
 }
 
 /** A configuration that can be run, or nulls, with everything there is to say about it. */
@@ -29,9 +31,14 @@ export async function loadConfig(path: string): Promise<LoadedConfig> {
   const { config, problems } = parseConfig(text, file);
   if (config === null) return { config, files: null, problems, file };
   const files = loadMasterFiles(config.cluster, config.format);
-  return files.ok
-    ? { config, files: files.value, problems, file }
-    : { config: null, files: null, problems: [...problems, ...files.error], file };
+  const { marathon } = config.cluster;
+  const marathonFiles = marathon === null ? null : loadMarathonFiles(marathon, config.format);
+  if (files.ok && (marathonFiles === null || marathonFiles.ok)) {
+    const loaded = { ...files.value, marathon: marathonFiles?.value ?? null };
+    return { config, files: loaded, problems, file };
+  }
+  const more = [files, marathonFiles].flatMap((one) => (one === null || one.ok ? [] : one.error));
+  return { config: null, files: null, problems: [...problems, ...more], file };
 }
 
 /** One line a problem, errors first: `error: FILE: dns.listen[0]: …`. */

@@ -134,8 +134,7 @@ export class GenerationBuilder {
     const { generation } = live;
     return (
       settings === live.settings &&
-      previous?.buffer === generation.table.buffer &&
-      previous.root === generation.table.root &&
+      isSameTable(previous, generation.table) &&
       sameHosts(hosts, generation.hosts) &&
       this.#store.recordCount < RECORDS_MAX &&
       this.#store.nodeCount < live.nodesMax
@@ -179,6 +178,19 @@ export class GenerationBuilder {
     for (const service of services.gone) emitter.service(service, before, store);
     for (const [name, service] of live.standIns) emitter.standIn(name, service, before, store);
   }
+}
+
+/**
+ * Memory that comes back from another thread is another object: the serial tells, as it moves with
+ * every change.
+ */
+function isSameTable(a: AnswerTable | null, b: AnswerTable): boolean {
+  return (
+    a !== null &&
+    a.serial === b.serial &&
+    a.root === b.root &&
+    a.buffer.byteLength === b.buffer.byteLength
+  );
 }
 
 /** With tasks whose plain name a VIP has taken over, or given back. */

@@ -1,7 +1,9 @@
 import type {
   EventStreamStatus,
   HoldStatus,
+  MarathonStatus,
   PropagationStatus,
+  ServicesFileStatus,
   ZookeeperStatus,
 } from './base/live-status.ts';
 import type { Prefix } from './base/prefix.ts';
@@ -12,7 +14,8 @@ import type { ServiceId } from './ipvs/table.ts';
 
 /** What the daemon needs from the outside world, as types; adapters implement them. */
 
-export type { EventStreamStatus, HoldStatus, PropagationStatus, TrafficCounters, ZookeeperStatus };
+export type * from './base/live-status.ts';
+export type { TrafficCounters };
 
 /** Time as a value: tests pass a clock that they move by hand. */
 export interface Clock {
@@ -317,6 +320,12 @@ export interface Status {
   readonly reasons: readonly string[];
   readonly source: SourceStatus;
   readonly propagation: PropagationStatus;
+  /** null: there is no file of services. */
+  readonly servicesFile: ServicesFileStatus | null;
+  /** null: Marathon is not asked. */
+  readonly marathon: MarathonStatus | null;
+  /** null: there is no HTTP. */
+  readonly watch: WatchStatus | null;
   /** null: nothing is saved. */
   readonly savedState: SavedStateStatus | null;
   readonly generation: GenerationStatus | null;

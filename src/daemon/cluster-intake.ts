@@ -6,7 +6,7 @@ import { parseEvent } from '../core/mesos/parse-event.ts';
 import { parseAnyState } from '../core/mesos/parse-get-state.ts';
 import { parseState } from '../core/mesos/parse-state.ts';
 import { AddressCache } from '../core/mesos/parse-task.ts';
-import type { ClusterSnapshot } from '../core/mesos/snapshot.ts';
+import type { Agent, ClusterSnapshot, Framework } from '../core/mesos/snapshot.ts';
 import { Belief, type Candidate } from '../core/trust/belief.ts';
 import type { Believed } from '../core/trust/retention.ts';
 import type {
@@ -101,7 +101,8 @@ export class ClusterIntake {
       statusTime: null,
     };
     if (this.#addresses.size > ADDRESSES_MAX) this.#addresses.clear();
-    let hasHosts = false;
+    const agents: Agent[] = [];
+    const frameworks: Framework[] = [];
     for (const chunks of records) {
       const start = performance.now();
       const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
@@ -114,6 +115,7 @@ export class ClusterIntake {
       const event = parsed.value;
       if (event.kind === 'snapshot') {
         const { snapshot, heartbeatSeconds } = event;
+        this.#belief.beginStream(snapshot);
         const asked = this.#belief.count;
         this.#waiting = { candidate: { snapshot, body, asked, beginsStream: true }, rejections };
         report.read = this.#report(snapshot, body.length, start);
@@ -122,16 +124,36 @@ export class ClusterIntake {
       }
       this.#rejections.addAll(rejections);
       const outcome = this.#belief.takeEvent(event, this.#rejections);
+      // What changes nothing in what there was may be new to the state that the stream began with.
+      if (event.kind === 'agent-added') agents.push(event.agent);
+      else if (event.kind === 'framework') frameworks.push(event.framework);
       if (outcome === 'unchanged') continue;
       if (report.outcome !== 'unknown') report.outcome = outcome;
-      hasHosts ||= event.kind === 'agent-added' || event.kind === 'framework';
       report.statusTime = laterOf(report.statusTime, event);
     }
     this.#hasNews = true;
     report.count = this.#belief.count;
-    const snapshot = hasHosts ? this.#belief.snapshot : null;
-    if (snapshot !== null) report.hostNames = hostNames(snapshot, this.#settings.zone.masters);
+    if (agents.length + frameworks.length > 0) {
+      report.hostNames = this.#hostNames(report.read !== null, agents, frameworks);
+    }
     return report;
+  }
+
+  /** Names that a build needs addresses of after events, for what is retained too. */
+  #hostNames(
+    hasRead: boolean,
+    agents: readonly Agent[],
+    frameworks: readonly Framework[],
+  ): readonly string[] | null {
+    const told = (hasRead ? this.#waiting?.candidate.snapshot : null) ?? this.#belief.snapshot;
+    if (told === null) return null;
+    const { believed } = this.#belief;
+    const all = {
+      ...told,
+      agents: [...told.agents, ...agents, ...(believed?.agents ?? [])],
+      frameworks: [...told.frameworks, ...frameworks, ...(believed?.frameworks ?? [])],
+    };
+    return hostNames(all, this.#settings.zone.masters);
   }
 
   /** What to build; `nowMs` is monotonic, `nowWallMs` is not. Throws if there is nothing. */

@@ -6,8 +6,8 @@
 import { hostname, networkInterfaces } from 'node:os';
 import { expandWildcard } from '../adapters/dns/wildcard.ts';
 import { createHttpServer, type HttpServer } from '../adapters/http/server.ts';
+import { WatchHub } from '../adapters/http/watch-hub.ts';
 import type { DaemonLog } from '../adapters/log.ts';
-import type { MasterFiles } from '../adapters/mesos/master-client.ts';
 import { createMetrics, type Metrics } from '../adapters/metrics.ts';
 import { nodeAddresses } from '../adapters/node-addresses.ts';
 import { packageVersion } from '../adapters/package-info.ts';
@@ -15,7 +15,7 @@ import { formatHostPort, formatSocketAddress } from '../core/base/host-port.ts';
 import type { Config, SocketAddress } from '../core/config/config.ts';
 import { mesosDnsConfigView } from '../core/config/mesos-dns-view.ts';
 import { unreadyTable } from '../core/generation.ts';
-import type { ApiSource, Clock, Status } from '../core/ports.ts';
+import type { ApiSource, Clock, Status, WatchFilter } from '../core/ports.ts';
 import type { ZoneSettings } from '../core/views/zone-view.ts';
 import { createApiSource } from './api-source.ts';
 import { closeAll } from './close-all.ts';
@@ -26,7 +26,7 @@ import { Publisher } from './publisher.ts';
 import { keepFixedSettings } from './reload.ts';
 import { dnsStatus, forwardState } from './dns/dns-status.ts';
 import type { ClusterSourceParts } from './source/cluster-source.ts';
-import { SourcePlane } from './source/source-plane.ts';
+import { type SourceFiles, SourcePlane } from './source/source-plane.ts';
 import { statusOf } from './status.ts';
 import { VipKernel } from './kernel/vip-kernel.ts';
 import { DnsPlane } from './dns/dns-plane.ts';
@@ -37,7 +37,7 @@ export interface DaemonOptions {
   readonly clock: Clock;
   readonly log: DaemonLog;
   /** What the files hold that the configuration names. */
-  readonly files: MasterFiles;
+  readonly files: SourceFiles;
   /** Where the state is saved unless the configuration says; the service manager made it for us. */
   readonly stateDirectory?: string | undefined;
   /** Where the upstreams of `forward.upstreams: system` stand. */
@@ -66,9 +66,12 @@ export class Daemon {
   readonly #source: SourcePlane;
   readonly #tallies: DnsTallies;
   readonly #dns: DnsPlane;
+  readonly #watch: WatchHub | null;
   readonly #http: HttpServer | null;
   readonly #api: ApiSource;
   #config: Config;
+  /** Generations that were built. */
+  #generations = 0;
   #httpAddress: SocketAddress | null = null;
   #stopped: Promise<boolean> | null = null;
 
@@ -93,8 +96,11 @@ export class Daemon {
     this.#source = this.#createSource();
     this.#dns = this.#createDns();
     this.#api = this.#createApi();
+    this.#watch = config.http.enabled ? this.#createWatchHub() : null;
     this.#http = config.http.enabled ? this.#createHttpServer() : null;
     this.#metrics.readForwardFrom(() => forwardState(this.#dns));
+    const watch = this.#watch;
+    if (watch !== null) this.#metrics.readWatchFrom(() => watch.status());
     this.#metrics.readStatusFrom(() => {
       this.#metrics.setDnsTcpConnections(this.#dns.tcpConnections());
       this.#metrics.setDnsListenerCounts(this.#dns.totals.read());
@@ -129,7 +135,7 @@ export class Daemon {
    * Takes over a new configuration with the files it names; returns the paths of changes that need a
    * restart. Nothing is changed if it rejects.
    */
-  async reload(wanted: Config, files: MasterFiles): Promise<readonly string[]> {
+  async reload(wanted: Config, files: SourceFiles): Promise<readonly string[]> {
     if (this.#stopped !== null) return [];
     const { config, fixed } = keepFixedSettings(this.#config, wanted);
     // What may fail comes first.
@@ -193,6 +199,9 @@ export class Daemon {
       config: () => this.#config,
       source: () => this.#source.status(),
       propagation: () => this.#source.propagation(),
+      servicesFile: () => this.#source.servicesFile(),
+      marathon: () => this.#source.marathon(),
+      watch: () => this.#watch?.status() ?? null,
       savedState: () => this.#source.savedState(),
       generation: () => this.#publisher.status,
       vips: () => this.#publisher.vips,
@@ -234,7 +243,7 @@ export class Daemon {
         nowSeconds: Math.floor(clock.now() / 1000),
         nowMs: clock.monotonic(),
         node: this.#kernel.node(),
-        watched: false,
+        number: ++this.#generations,
       });
     };
     const built = await build(of);
@@ -253,6 +262,7 @@ export class Daemon {
     if (this.#publisher.table !== table) this.#dns.publish(this.#publisher.table);
     // Names go before the services behind them, and come after them.
     const update = this.#kernel.desire(built.kernelUpdate);
+    void this.#tellWatchers();
     if (of !== 'believed') this.#metrics.observeBuild('parse', read.parseMs);
     this.#metrics.observeBuild('build', built.buildMs);
     if (built.changed || first) {
@@ -260,6 +270,25 @@ export class Daemon {
       this.#publisher.log(this.#options.log, read, built);
     }
     return update;
+  }
+
+  /** What the generation changed; asked for at once, before another one can be built. */
+  async #tellWatchers(): Promise<void> {
+    const watch = this.#watch;
+    if (watch === null) return;
+    try {
+      const update = await this.#thread.watch(watch.isWatched);
+      if (update !== null) watch.publish(update);
+    } catch (err) {
+      // Of a worker that died; the next update leads from no other, and everybody gets a new picture.
+      this.#options.log.debug('watch-failed', { err });
+    }
+  }
+
+  #createWatchHub(): WatchHub {
+    const { clock, log } = this.#options;
+    const snapshot = (filter: WatchFilter): Promise<string> => this.#thread.watchSnapshot(filter);
+    return new WatchHub({ clock, log, source: { snapshot } });
   }
 
   #createKernel(): VipKernel {
@@ -315,6 +344,7 @@ export class Daemon {
   #createHttpServer(): HttpServer {
     return createHttpServer({
       source: this.#api,
+      ...(this.#watch === null ? {} : { watch: this.#watch }),
       metrics: this.#metrics,
       log: this.#options.log,
       version: this.#version,

@@ -2,7 +2,7 @@ import type { Rejection } from '../core/base/rejection.ts';
 import type { HostPort, TrustConfig } from '../core/config/config.ts';
 import type { SharedTable } from '../core/dns/answer-table.ts';
 import type { TaskHealths } from '../core/marathon/task-health.ts';
-import type { ViewRequest, VipStatus } from '../core/ports.ts';
+import type { ViewRequest, VipStatus, WatchFilter, WatchUpdate } from '../core/ports.ts';
 import type { Hold } from '../core/trust/retention.ts';
 import type { ZoneSettings } from '../core/views/zone-view.ts';
 
@@ -79,8 +79,6 @@ export interface BuildReport {
   readonly hold: Hold | null;
   /** Services from outside of Mesos. */
   readonly services: number;
-  /** JSON texts of what `/v1/watch` tells; empty if nobody watches. */
-  readonly changes: readonly string[];
   /** JSON of a `DesiredUpdate`; null: the kernel should hold what it did before. */
   readonly kernelUpdate: Uint8Array<ArrayBuffer> | null;
   /** The first few, for the log. */
@@ -141,8 +139,8 @@ export interface WorkerRequests {
       /** Monotonic milliseconds. */
       nowMs: number;
       node: NodeView;
-      /** Whether `changes` are wanted. */
-      watched: boolean;
+      /** Number of the generation: it grows with each, also when a worker has died. */
+      number: number;
     };
     readonly out: BuildReport;
   };
@@ -153,6 +151,13 @@ export interface WorkerRequests {
   };
   /** New settings, for the next `build`. */
   readonly configure: { readonly in: WorkerSettings; readonly out: null };
+  /** What the last generation changed for those who watch; `null`: nobody does. */
+  readonly watch: {
+    readonly in: { readonly isWatched: boolean };
+    readonly out: WatchUpdate | null;
+  };
+  /** Everything there is to watch: text of `watchSnapshot`. */
+  readonly watchSnapshot: { readonly in: WatchFilter; readonly out: string };
   /** JSON text of a view on the generation built last. */
   readonly view: { readonly in: ViewRequest; readonly out: string };
 }

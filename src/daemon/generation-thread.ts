@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { DaemonError, type ErrorCode } from '../core/base/daemon-error.ts';
 import type { HostPort } from '../core/config/config.ts';
 import type { TaskHealths } from '../core/marathon/task-health.ts';
-import type { Log, ViewRequest } from '../core/ports.ts';
+import type { Log, ViewRequest, WatchFilter, WatchUpdate } from '../core/ports.ts';
 import type {
   BuildReport,
   EventsReport,
@@ -105,6 +105,16 @@ export class GenerationThread {
   /** All that the kernel should hold by the generation built last. */
   kernelUpdate(node: NodeView): Promise<Uint8Array<ArrayBuffer> | null> {
     return this.#call('kernelUpdate', node, 'worker-failed');
+  }
+
+  /** What the generation built last changed for those who watch; null: nobody does. */
+  watch(isWatched: boolean): Promise<WatchUpdate | null> {
+    return this.#call('watch', { isWatched }, 'worker-failed');
+  }
+
+  /** Text of all that there is to watch. */
+  watchSnapshot(filter: WatchFilter): Promise<string> {
+    return this.#call('watchSnapshot', filter, 'worker-failed');
   }
 
   /** JSON text of a view on the generation built last. */

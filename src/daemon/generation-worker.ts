@@ -10,9 +10,8 @@ import { assert } from '../core/base/assert.ts';
 import { RejectionList } from '../core/base/rejection.ts';
 import { buildCatalog, type HostAddresses } from '../core/catalog/catalog.ts';
 import { AnswerTable } from '../core/dns/answer-table.ts';
-import type { Generation } from '../core/generation.ts';
 import { GenerationBuilder } from '../core/generation-builder.ts';
-import type { ViewRequest } from '../core/ports.ts';
+import type { ViewRequest, WatchUpdate } from '../core/ports.ts';
 import { enumerateView } from '../core/views/enumerate-view.ts';
 import { explainView } from '../core/views/explain-view.ts';
 import { axfrView, recordsView } from '../core/views/rest-view.ts';
@@ -22,6 +21,7 @@ import { ClusterIntake } from './cluster-intake.ts';
 import { DesiredUpdates } from './kernel/desired-updates.ts';
 import { KeptState } from './kept-state.ts';
 import { Overlays } from './overlays.ts';
+import { type NumberedGeneration, WatchedStates } from './watched-states.ts';
 import type {
   BuildReport,
   HostTexts,
@@ -48,7 +48,8 @@ class GenerationWorker {
   readonly #intake: ClusterIntake;
   readonly #builder = new GenerationBuilder();
   readonly #overlays = new Overlays();
-  #generation: Generation | null = null;
+  #built: NumberedGeneration | null = null;
+  readonly #watched = new WatchedStates();
   readonly #desired = new DesiredUpdates();
 
   constructor(settings: WorkerSettings) {
@@ -75,11 +76,15 @@ class GenerationWorker {
       case 'build':
         return this.#build(call.in);
       case 'kernelUpdate':
-        return this.#generation && this.#desired.whole(this.#generation, call.in.addresses);
+        return this.#built && this.#desired.whole(this.#built.generation, call.in.addresses);
       case 'configure':
         this.#settings = call.in;
         this.#intake.configure(call.in);
         return null;
+      case 'watch':
+        return this.#watch(call.in.isWatched);
+      case 'watchSnapshot':
+        return this.#watched.snapshot(this.#last(), this.#settings.zone, call.in);
       case 'view':
         return `${JSON.stringify(this.#view(call.in), null, 1)}\n`;
     }
@@ -94,7 +99,7 @@ class GenerationWorker {
   }
 
   #build(request: WorkerRequests['build']['in']): BuildReport {
-    const { of, hosts, previous, nowSeconds, nowMs, node } = request;
+    const { of, hosts, previous, nowSeconds, nowMs, node, number } = request;
     const start = performance.now();
     const { zone, kernel, marathonFramework } = this.#settings;
     const { read, hold, isSaved } = this.#intake.believe(of, nowMs, nowSeconds * 1000);
@@ -107,7 +112,7 @@ class GenerationWorker {
       nowSeconds,
       programmed: node.programmed === null ? null : new Set(node.programmed),
     });
-    this.#generation = generation;
+    this.#built = { number, generation };
     const { snapshot, vips, rejections } = generation;
     if (kernel) rejectOwnAddresses(vips, node.addresses, rejections);
     return {
@@ -126,7 +131,6 @@ class GenerationWorker {
       },
       hold,
       services: this.#overlays.serviceCount,
-      changes: [],
       kernelUpdate: kernel
         ? this.#desired.next(generation, node.addresses, nowSeconds, isSaved)
         : null,
@@ -134,11 +138,20 @@ class GenerationWorker {
     };
   }
 
+  #watch(isWatched: boolean): WatchUpdate | null {
+    if (isWatched) return this.#watched.update(this.#last(), this.#settings.zone);
+    this.#watched.forget();
+    return null;
+  }
+
+  #last(): NumberedGeneration {
+    if (this.#built === null) throw new Error('there is no state yet');
+    return this.#built;
+  }
+
   #view(request: ViewRequest): unknown {
-    const generation = this.#generation;
-    if (generation === null) throw new Error('there is no state yet');
     const { zone, pollIntervalMs } = this.#settings;
-    const { table, snapshot, hosts, vips, programmed, rejections } = generation;
+    const { table, snapshot, hosts, vips, programmed, rejections } = this.#last().generation;
     switch (request.kind) {
       case 'axfr':
         return axfrView(table, zone, pollIntervalMs / 1000);

@@ -81,8 +81,9 @@ export class Publisher {
     // One line for every task that starts or ends would be too many.
     if (built.isIncremental) log.debug('generation-published', fields);
     else log.info('generation-published', fields);
-    if (rejections > 0)
+    if (rejections > 0) {
       log.debug('rejections', { total: rejections, first: built.firstRejections });
+    }
   }
 
   /** Other zone settings make the served table wrong; until the next build `unready` says so. */

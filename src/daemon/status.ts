@@ -8,11 +8,15 @@ import type {
   HoldStatus,
   KernelStatus,
   ListenerStatus,
+  MarathonStatus,
   PropagationStatus,
   SavedStateStatus,
+  ServicesFileStatus,
   SourceStatus,
   Status,
   VipStatus,
+  WatchStatus,
+  ZookeeperStatus,
 } from '../core/ports.ts';
 
 /** What a status is put together from. */
@@ -25,6 +29,12 @@ export interface StatusParts {
   config(): Config;
   source(): SourceStatus;
   propagation(): PropagationStatus;
+  /** null: there is no file of services. */
+  servicesFile(): ServicesFileStatus | null;
+  /** null: Marathon is not asked. */
+  marathon(): MarathonStatus | null;
+  /** null: there is no HTTP. */
+  watch(): WatchStatus | null;
   /** null: nothing is saved. */
   savedState(): SavedStateStatus | null;
   generation(): GenerationStatus | null;
@@ -49,6 +59,8 @@ export function statusOf(parts: StatusParts): Status {
   const config = parts.config();
   const source = parts.source();
   const savedState = parts.savedState();
+  const servicesFile = parts.servicesFile();
+  const marathon = parts.marathon();
   const generation = parts.generation();
   const vips = parts.vips() ?? { enabled: config.vip.enabled, services: 0, digest: '' };
   const kernel = parts.kernel();
@@ -62,9 +74,12 @@ export function statusOf(parts: StatusParts): Status {
         `listener ${listener.protocol} ${formatSocketAddress(listener)} is not open: ${listener.error ?? ''}`,
     ),
     ...sourceReasons(source, generation),
+    ...zookeeperReasons(source.zookeeper),
     ...dns.looping.map((to) => `upstream ${to} sends our questions back to us and is not asked`),
     // A node that has only names to serve lacks nothing.
     ...(kernel.state === 'degraded' && vips.services > 0 ? kernel.reasons : []),
+    ...(servicesFile?.problem ? [`the file ${servicesFile.path} ${servicesFile.problem}`] : []),
+    ...(marathon?.reason ? [`health is not what Marathon says now: ${marathon.reason}`] : []),
     ...(savedState?.error ? [`the state is not saved: ${savedState.error}`] : []),
   ];
   const { zones, enabled } = config.forward;
@@ -78,6 +93,9 @@ export function statusOf(parts: StatusParts): Status {
     reasons,
     source,
     propagation: parts.propagation(),
+    servicesFile,
+    marathon,
+    watch: parts.watch(),
     savedState,
     generation,
     listeners,
@@ -111,11 +129,18 @@ function sourceReasons(source: SourceStatus, generation: GenerationStatus | null
   return [`the state is ${age}, ${source.consecutiveFailures} polls failed${error}`, ...held];
 }
 
+function zookeeperReasons(zookeeper: ZookeeperStatus | null): string[] {
+  // Before the first connection there is nothing to complain of.
+  if (zookeeper === null || zookeeper.connected || zookeeper.lastError === null) return [];
+  const stays = zookeeper.leader === null ? '' : `; ${zookeeper.leader} counts as leader`;
+  return [`ZooKeeper does not answer: ${zookeeper.lastError.message}${stays}`];
+}
+
 function holdReasons(hold: HoldStatus | null): string[] {
   if (hold === null) return [];
   const { reason, missingTasks, missingAgents, knownTasks, until } = hold;
   const what = `${missingTasks} of ${knownTasks} tasks and ${missingAgents} agents`;
-  const end = until === null ? 'it shows tasks again' : until;
+  const end = until ?? 'it shows tasks again';
   return [`the master does not show ${what} any more (${reason}); they are kept until ${end}`];
 }
 

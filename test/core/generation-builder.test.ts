@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { RejectionList } from '../../src/core/base/rejection.ts';
-import type { AnswerTable } from '../../src/core/dns/answer-table.ts';
+import { AnswerTable } from '../../src/core/dns/answer-table.ts';
 import { sameRecords } from '../../src/core/dns/compare-tables.ts';
 import { type Generation, nextGeneration } from '../../src/core/generation.ts';
 import { GenerationBuilder } from '../../src/core/generation-builder.ts';
@@ -114,7 +114,7 @@ for (const auto of [false, true]) {
             { minLength: 2, maxLength: 10 },
           ),
           (steps) => {
-            const slots: Slots = FRAMEWORKS.map(() => new Map());
+            const slots: Slots = FRAMEWORKS.map(() => new Map<number, Task>());
             const builder = new GenerationBuilder();
             let previous: AnswerTable | null = null;
             const followedMemory: DesiredMemory = new Map();
@@ -183,6 +183,33 @@ test('a state in which nothing is different changes nothing, whatever the order 
   assert.equal(second.table, first.table);
 });
 
+test('a table that comes back from another thread is followed, and one that was not published is not', () => {
+  const builder = new GenerationBuilder();
+  const zones = zone(false, 'avoid');
+  const build = (previous: AnswerTable | null, ...names: readonly string[]): Generation =>
+    builder.build({
+      previous,
+      read: {
+        snapshot: snapshot([
+          framework(
+            'marathon',
+            names.map((name) => task(name, [], { name })),
+          ),
+        ]),
+        rejections: new RejectionList(),
+      },
+      hosts: new Map(),
+      settings: zones,
+      nowSeconds: NOW,
+      programmed: null,
+    });
+  const first = build(null, 'a').table;
+  const handedBack = AnswerTable.of(structuredClone(first.shared));
+  assert.notEqual(handedBack.buffer, first.buffer);
+  assert.notEqual(build(handedBack, 'a', 'b').vipChanges, null);
+  assert.equal(build(handedBack, 'a', 'b', 'c').vipChanges, null);
+});
+
 test('a state that says the same is compared once, and events after it cost what they change', () => {
   const builder = new GenerationBuilder();
   let previous: AnswerTable | null = null;
@@ -199,9 +226,8 @@ test('a state that says the same is compared once, and events after it cost what
     previous = generation.table;
     return generation;
   };
-  const first = [port(80, 'web:80')];
   let looks = 0;
-  const told = (): Task => ({ ...task('web', { ports: first }) });
+  const told = (): Task => task('web', [port(80, ['VIP_0=web:80'])]);
   build([framework('marathon', [told()])]);
   const counted = new Proxy(told(), {
     get(target, key, receiver): unknown {
@@ -211,7 +237,7 @@ test('a state that says the same is compared once, and events after it cost what
   });
   assert.equal(build([framework('marathon', [counted])]).changed, false);
   const compared = looks;
-  const other = task('db', { ports: [port(81, 'db:81')] });
+  const other = task('db', [port(81, ['VIP_0=db:81'])], { name: 'db' });
   assert.equal(build([framework('marathon', [counted, other])]).changed, true);
   assert.ok(looks - compared < 3, `looked ${looks - compared} times after ${compared}`);
 });

@@ -24,6 +24,7 @@ import { daemonConfig } from '../support/daemon-config.ts';
 import { advanceToPoll, startDaemon } from '../support/running-daemon.ts';
 import {
   clusterState,
+  cuts,
   framework,
   hangs,
   says,
@@ -129,7 +130,9 @@ describe('a generation worker that dies', () => {
     const config = daemonConfig({ ...cluster(master), dns: { udpThreads: 0 } });
     const daemon = await startDaemon(t, config, { clock });
     const { serial = 0 } = daemon.status().generation ?? {};
+    master.answer = cuts;
     await workers[0]?.terminate();
+    await waitUntil('a poll at once', () => daemon.status().source.consecutiveFailures === 1);
 
     assert.deepEqual(await daemon.answers('web.marathon.mesos.'), ['A 10.0.0.1']);
     assert.equal((await daemon.http('/v1/axfr')).status, 503);

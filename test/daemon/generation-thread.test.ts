@@ -67,13 +67,15 @@ const stateOf = (...names: readonly string[]): string => {
   return JSON.stringify(clusterState(MASTER, { frameworks }));
 };
 
+let generations = 0;
+
 const request = (
   of: BuildOf,
   previous: SharedTable | null = null,
   nowSeconds = NOW_SECONDS,
 ): WorkerRequests['build']['in'] => ({
   ...{ of, previous, nowSeconds, nowMs: 0 },
-  ...{ hosts: NO_HOSTS, node: ANY_NODE, watched: false },
+  ...{ hosts: NO_HOSTS, node: ANY_NODE, number: ++generations },
 });
 
 /** Reads and builds a state. */

@@ -35,7 +35,7 @@ interface Stage {
 }
 
 /** A master with one task, `web`, and a file for its state. */
-async function setStage(t: TestContext): Promise<Stage> {
+async function setStage(t: TestContext, maxLossPercent = 100): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'hoplite-saved-'));
   const daemons: RunningDaemon[] = [];
   t.after(async () => {
@@ -48,7 +48,7 @@ async function setStage(t: TestContext): Promise<Stage> {
   master.answer = saysTasks(master, 'web');
   const start: Stage['start'] = async (clock) => {
     const config = daemonConfig({
-      cluster: { masters: [master.text], savedState: path },
+      cluster: { masters: [master.text], savedState: path, trust: { maxLossPercent } },
       dns: { udpThreads: 0 },
     });
     const options = { unready: true, ...(clock === undefined ? {} : { clock }) };
@@ -154,12 +154,15 @@ describe('a start without a master', () => {
   });
 
   test('A16c: holds an empty cluster back right after the start too', async (t) => {
-    const stage = await setStage(t);
+    const stage = await setStage(t, 20);
     await saveOnce(stage);
     stage.master.answer = says(clusterState(stage.master, { slaves: [] }));
     const daemon = await stage.start();
-    await isServed(daemon, 'file');
-    assert.equal(daemon.status().source.lastError?.code, 'state-empty');
+    const hold = await waitUntil('a hold', () => daemon.status().source.hold);
+    assert.deepEqual([hold.reason, hold.missingAgents], ['cluster-empty', 2]);
+    assert.deepEqual(await daemon.answers(WEB), ['A 10.0.0.1']);
+    await isServed(daemon, 'master');
+    assert.match(await savedText(stage.path), /web/, 'what is held is not saved');
     assert.deepEqual(await daemon.answers(WEB), ['A 10.0.0.1']);
   });
 

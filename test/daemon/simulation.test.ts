@@ -121,8 +121,9 @@ class Simulation {
     this.#conducts[1] = this.#drawConduct();
     const workerDies = this.#draw() < 0.03;
     this.history.push(`${this.#conducts.join(' + ')}${workerDies ? ', the worker dies' : ''}`);
-    if (workerDies) await this.#workers.at(-1)?.terminate();
-    await this.#poll();
+    // What it believed is gone, and asked for at once.
+    if (workerDies) await this.#poll(() => this.#killWorker());
+    else await this.#poll();
     await this.#check();
   }
 
@@ -142,10 +143,12 @@ class Simulation {
     return this.#daemon.status().source.consecutiveFailures;
   }
 
-  async #poll(): Promise<void> {
+  async #poll(
+    begin: () => unknown = () => advanceToPoll(this.#daemon, this.#clock),
+  ): Promise<void> {
     const before = this.#daemon.status().source;
     const leader = this.#leaderToFind();
-    advanceToPoll(this.#daemon, this.#clock);
+    await begin();
     for (;;) {
       const seen = this.#hanging;
       await waitUntil('the end of the poll, or a request that hangs', () => {
@@ -163,6 +166,12 @@ class Simulation {
       leader !== null,
       'a poll is good if there is a leader to find',
     );
+  }
+
+  #killWorker(): unknown {
+    // So that a success before and one after it have different times.
+    this.#clock.advance(1);
+    return this.#workers.at(-1)?.terminate();
   }
 
   /** The leader that a daemon can find that asks both: one that leads, or is pointed at and leads. */

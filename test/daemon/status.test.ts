@@ -9,9 +9,11 @@ import type {
   ListenerStatus,
   PropagationStatus,
   SavedStateStatus,
+  ServicesFileStatus,
   SourceStatus,
   Status,
   VipStatus,
+  ZookeeperStatus,
 } from '../../src/core/ports.ts';
 import { statusOf } from '../../src/daemon/status.ts';
 import { ManualClock } from '../adapters/manual-clock.ts';
@@ -143,6 +145,7 @@ interface Parts {
   readonly kernel?: Partial<KernelStatus>;
   readonly looping?: readonly string[];
   readonly savedState?: SavedStateStatus | null;
+  readonly servicesFile?: ServicesFileStatus | null;
 }
 
 const FORWARD = {
@@ -153,6 +156,7 @@ const FORWARD = {
 function status(parts: Parts = {}): Status {
   const { source = {}, generation = GENERATION, listeners = [OPEN], forward = FORWARD } = parts;
   const { listening = true, vips = VIPS, kernel = {}, looping = [], savedState = null } = parts;
+  const { servicesFile = null } = parts;
   const clock = new ManualClock();
   clock.advance(3_600_400);
   return statusOf({
@@ -163,6 +167,9 @@ function status(parts: Parts = {}): Status {
     config: () => daemonConfig({ cluster: { masters: ['10.0.0.9:5050'] }, forward }),
     source: () => ({ ...SOURCE, ...source }),
     propagation: () => PROPAGATION,
+    servicesFile: () => servicesFile,
+    marathon: () => null,
+    watch: () => null,
     savedState: () => savedState,
     generation: () => generation,
     vips: () => vips,
@@ -204,6 +211,32 @@ describe('the status', () => {
     assert.deepEqual([held.source.hold, held.propagation], [HOLD, PROPAGATION]);
     const blind = status({ source: { hold: { ...HOLD, reason: 'cluster-empty', until: null } } });
     assert.match(blind.reasons[0] ?? '', /kept until it shows tasks again$/);
+  });
+
+  test('is ready with a services file that cannot be read, and says why', () => {
+    const servicesFile = { path: '/etc/services.json', services: 3, problem: 'does not exist' };
+    const { ready, reasons } = status({ servicesFile });
+    assert.deepEqual([ready, reasons], [true, ['the file /etc/services.json does not exist']]);
+  });
+
+  test('says that ZooKeeper is away, and whose word counts meanwhile', () => {
+    const zookeeper: ZookeeperStatus = {
+      connected: false,
+      server: null,
+      servers: ['10.0.0.3:2181'],
+      sessionMs: null,
+      lastError: { ...ERROR, code: 'zookeeper-unreachable', message: 'the connection ended' },
+      leader: '10.0.0.9:5050',
+      since: '2026-01-01T00:00:00.000Z',
+    };
+    const { ready, reasons } = status({ source: { zookeeper } });
+    assert.deepEqual(
+      [ready, reasons],
+      [true, ['ZooKeeper does not answer: the connection ended; 10.0.0.9:5050 counts as leader']],
+    );
+    for (const fine of [{ connected: true }, { lastError: null }]) {
+      assert.deepEqual(status({ source: { zookeeper: { ...zookeeper, ...fine } } }).reasons, []);
+    }
   });
 
   test('of a saved state that no master has replaced says so, and is ready', () => {

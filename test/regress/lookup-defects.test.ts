@@ -59,6 +59,7 @@ function startPipeline(t: TestContext) {
     ),
   );
   const waits: number[] = [];
+  let generations = 0;
   const source = new ClusterSource(
     {
       ...{ clock, log, random: () => 0.5 },
@@ -71,7 +72,7 @@ function startPipeline(t: TestContext) {
       },
       build: (of, hosts) =>
         thread.build({
-          ...{ of, hosts, node: ANY_NODE, watched: false },
+          ...{ of, hosts, node: ANY_NODE, number: ++generations },
           previous: publisher.previous,
           nowSeconds: Math.floor(clock.now() / 1000),
           nowMs: clock.monotonic(),

@@ -20,7 +20,6 @@ export const ANY_BUILD: BuildReport = {
   isIncremental: false,
   hold: null,
   services: 0,
-  changes: [],
   kernelUpdate: null,
   firstRejections: [],
 };

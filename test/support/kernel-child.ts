@@ -10,6 +10,7 @@ import {
 
 const heard: string[] = [];
 let sleepsMs = 0;
+let updates = 0;
 
 function send(reply: KernelReply): void {
   // A daemon that is gone is no error.
@@ -22,6 +23,7 @@ function report(): void {
     status: { ...NOTHING_YET, state: 'synced', reasons: heard.splice(0), programmed: 1 },
     programmed: ['10.208.0.1'],
     counters: new Map(),
+    updates,
   });
 }
 
@@ -41,6 +43,7 @@ process.on('message', (request: KernelRequest) => {
       break;
     }
     case 'desire': {
+      updates++;
       const text = Buffer.from(request.update).toString();
       heard.push(`desire ${text.length > 100 ? text.length : text}`);
       sleep(sleepsMs);

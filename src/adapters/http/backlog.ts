@@ -25,15 +25,14 @@ type BacklogLimits = Pick<
 >;
 
 /** The large bodies that are not delivered; each counts once, however many answers share it. */
-export interface Bodies {
+interface Bodies {
   /** false: there is no room for it now. */
   add(body: Buffer): boolean;
   release(body: Buffer): void;
   bytes(): number;
 }
 
-/** No bodies yet. */
-export function createBodies(bytesMax: number): Bodies {
+function createBodies(bytesMax: number): Bodies {
   const holders = new Map<Buffer, number>();
   let bytes = 0;
   return {

@@ -1,20 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { WatchFilter } from '../../core/ports.ts';
 import type { WatchLimits } from './watch-limits.ts';
+import type { WatchPicture } from './watch-pictures.ts';
 import { frameOf, passes } from './watch-ring.ts';
 import type { ResetReason, WatchRing } from './watch-ring.ts';
 
 const NEWLINE = 10;
 const SPACE = 32;
 const FRAME_END = Buffer.from('\n\n');
-
-/** What a client was given last, if it has not read all of it. */
-interface Picture {
-  readonly text: Buffer;
-  readonly generation: number;
-  /** Where the next line begins. */
-  offset: number;
-}
 
 /**
  * Where a client is: `waiting` for its picture to be rendered, in the middle of its `picture`, or
@@ -31,7 +24,9 @@ export class WatchClient {
   readonly #limits: Pick<WatchLimits, 'partBytes'>;
   readonly #ring: WatchRing;
   #phase: Phase = 'waiting';
-  #picture: Picture | null = null;
+  #picture: WatchPicture | null = null;
+  /** Where the next line of its picture begins. */
+  #offset = 0;
   /** Number of the last change that it was sent, or that does not concern it. */
   #place = 0;
   #isSynced = false;
@@ -59,9 +54,9 @@ export class WatchClient {
     return this.#phase === 'live' && this.#place === this.#ring.sequence;
   }
 
-  /** What it reads now, from the first byte to the last; null: no picture. */
-  get picture(): Buffer | null {
-    return this.#picture?.text ?? null;
+  /** What it reads now; null: it has read all of it, or has none yet. */
+  get picture(): WatchPicture | null {
+    return this.#picture;
   }
 
   /** Goes on after a change that is kept. */
@@ -76,13 +71,12 @@ export class WatchClient {
     this.#picture = null;
   }
 
-  /** Begins a picture; `text` is from `watchSnapshot`. */
-  show(text: Buffer, reason: ResetReason): void {
-    const end = text.indexOf(NEWLINE);
-    const generation = Number(text.toString('latin1', 0, end));
+  /** Begins a picture. */
+  show(picture: WatchPicture, reason: ResetReason): void {
     this.#phase = 'picture';
     this.#isSynced = false;
-    this.#picture = { text, generation, offset: end + 1 };
+    this.#picture = picture;
+    this.#offset = picture.start;
     // Without a value it makes browsers forget the id that they had.
     this.write(`id:\n${frameOf('reset', null, JSON.stringify({ reason }))}`);
   }
@@ -117,7 +111,7 @@ export class WatchClient {
   /** After the picture of a generation that is published come the changes that are not in it. */
   #findPlace(): boolean {
     const picture = this.#picture;
-    if (picture === null || picture.offset < picture.text.length) return true;
+    if (picture === null || this.#offset < picture.text.length) return true;
     if (this.#ring.generation < picture.generation) return true;
     const place = this.#ring.sequenceOf(picture.generation);
     if (place === null) return false;
@@ -131,13 +125,13 @@ export class WatchClient {
     const picture = this.#picture;
     if (picture === null) return parts;
     const { text } = picture;
-    for (let bytes = 0; picture.offset < text.length && bytes < this.#limits.partBytes;) {
-      const space = text.indexOf(SPACE, picture.offset);
+    for (let bytes = 0; this.#offset < text.length && bytes < this.#limits.partBytes;) {
+      const space = text.indexOf(SPACE, this.#offset);
       const end = text.indexOf(NEWLINE, space);
-      const kind = text.toString('latin1', picture.offset, space);
+      const kind = text.toString('latin1', this.#offset, space);
       parts.push(Buffer.from(`event: ${kind}\ndata: `), text.subarray(space + 1, end), FRAME_END);
-      bytes += end - picture.offset;
-      picture.offset = end + 1;
+      bytes += end - this.#offset;
+      this.#offset = end + 1;
     }
     return parts;
   }

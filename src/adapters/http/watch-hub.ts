@@ -15,14 +15,14 @@ import type {
   WatchStatus,
   WatchUpdate,
 } from '../../core/ports.ts';
-import { createBodies } from './backlog.ts';
-import type { Bodies } from './backlog.ts';
 import type { ReplyStream } from './reply.ts';
 import { createViewGate } from './view-gate.ts';
 import type { ViewFailure, ViewGate } from './view-gate.ts';
 import { WatchClient } from './watch-client.ts';
 import { WATCH_LIMITS } from './watch-limits.ts';
 import type { WatchLimits } from './watch-limits.ts';
+import { WatchPictures } from './watch-pictures.ts';
+import type { WatchPicture } from './watch-pictures.ts';
 import { WatchRing } from './watch-ring.ts';
 import type { ResetReason } from './watch-ring.ts';
 
@@ -42,7 +42,8 @@ export interface WatchHubOptions {
  */
 type CloseReason = 'left' | 'stalled' | 'behind' | 'failed' | 'stopping';
 
-type Start = { readonly place: number } | { readonly text: Buffer; readonly reason: ResetReason };
+type Start =
+  { readonly place: number } | { readonly picture: WatchPicture; readonly reason: ResetReason };
 
 const TOO_MANY: ViewFailure = {
   code: 'busy',
@@ -63,8 +64,7 @@ export class WatchHub {
   readonly #limits: WatchLimits;
   readonly #ring: WatchRing;
   readonly #views: ViewGate<WatchFilter>;
-  /** The pictures that clients read. */
-  readonly #pictures: Bodies;
+  readonly #pictures: WatchPictures;
   readonly #clients = new Set<WatchClient>();
   /** Places of clients that wait for their first picture. */
   #reserved = 0;
@@ -81,7 +81,7 @@ export class WatchHub {
     this.#ring = new WatchRing(epoch ?? randomBytes(8).toString('hex'), this.#limits);
     const view = (filter: WatchFilter): Promise<string> => source.snapshot(filter);
     this.#views = createViewGate({ view }, this.#limits, log);
-    this.#pictures = createBodies(this.#limits.snapshotBytesMax);
+    this.#pictures = new WatchPictures(this.#limits.snapshotBytesMax);
   }
 
   /** Whether changes have a reader: somebody watches, or did and may come back for what it missed. */
@@ -117,12 +117,10 @@ export class WatchHub {
     const place = this.#ring.resume(lastId);
     this.#reserved++;
     if (typeof place === 'number') return ok(this.#stream(filter, { place }));
-    const picture = await this.#views.view(filter);
-    if (picture.ok && this.#pictures.add(picture.value)) {
-      return ok(this.#stream(filter, { text: picture.value, reason: place }));
-    }
+    const picture = await this.#picture(filter);
+    if (picture.ok) return ok(this.#stream(filter, { picture: picture.value, reason: place }));
     this.#reserved--;
-    return err(picture.ok ? NO_ROOM : picture.error);
+    return picture;
   }
 
   status(): WatchStatus {
@@ -147,7 +145,7 @@ export class WatchHub {
     return (response, headers) => {
       this.#reserved--;
       if (this.#isClosed || response.destroyed) {
-        if ('text' in start) this.#pictures.release(start.text);
+        if ('picture' in start) this.#pictures.release(start.picture);
         if (!response.destroyed) response.writeHead(200, { ...headers, connection: 'close' }).end();
         return;
       }
@@ -171,7 +169,7 @@ export class WatchHub {
     response.once('close', () => this.#remove(client, client.isBlocked ? 'stalled' : 'left'));
     client.write(`retry: ${this.#limits.retryMs}\n\n`);
     if ('place' in start) client.resume(start.place);
-    else client.show(start.text, start.reason);
+    else client.show(start.picture, start.reason);
     this.#cancelHeartbeat ??= this.#clock.after(this.#limits.heartbeatMs, () => this.#beat());
     this.#pump(client);
   }
@@ -189,14 +187,26 @@ export class WatchHub {
 
   async #renew(client: WatchClient): Promise<void> {
     this.#releasePicture(client);
-    const picture = await this.#views.view(client.filter);
-    if (!this.#clients.has(client)) return;
-    if (!picture.ok || !this.#pictures.add(picture.value)) {
+    const picture = await this.#picture(client.filter);
+    if (!this.#clients.has(client)) {
+      if (picture.ok) this.#pictures.release(picture.value);
+    } else if (picture.ok) {
+      client.show(picture.value, 'lagging');
+      this.#pump(client);
+    } else {
       this.#cut(client, 'failed');
-      return;
     }
-    client.show(picture.value, 'lagging');
-    this.#pump(client);
+  }
+
+  /** One that somebody reads, if all changes after it are kept; else it is rendered. Held for its reader. */
+  async #picture(filter: WatchFilter): Promise<Result<WatchPicture, ViewFailure>> {
+    const isGood = (generation: number): boolean => this.#ring.sequenceOf(generation) !== null;
+    const shared = this.#pictures.share(filter, isGood);
+    if (shared !== null) return ok(shared);
+    const rendered = await this.#views.view(filter);
+    if (!rendered.ok) return rendered;
+    const picture = this.#pictures.add(filter, rendered.value);
+    return picture === null ? err(NO_ROOM) : ok(picture);
   }
 
   #beat(): void {

@@ -60,6 +60,11 @@ const STATUS_GAUGES: readonly StatusGauge[] = [
     value: ({ source: { zookeeper } }) => (zookeeper === null ? null : zookeeper.connected ? 1 : 0),
   },
   {
+    name: 'hoplite_marathon_up',
+    help: '1 while the health that Marathon knows of is up to date.',
+    value: ({ marathon }) => (marathon === null ? null : marathon.state === 'ok' ? 1 : 0),
+  },
+  {
     name: 'hoplite_hold_active',
     help: '1 while something is served that the master does not mention; /v1/status says why.',
     value: ({ source }) => (source.hold === null ? 0 : 1),

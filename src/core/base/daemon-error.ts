@@ -7,8 +7,6 @@ export const ERROR_CODES = {
   'master-body-too-large': 'the state is larger than the configured limit',
   'master-auth': 'the master or the login endpoint refused the credentials',
   'state-invalid': 'the master answered 200 with something that is not a cluster state',
-  'state-empty':
-    'the master knows no agents although there were some; after a failover they register again',
   'stream-unsupported': 'the master has no event stream; it is older than Mesos 1.0',
   'stream-invalid': 'the master sent something that is no event stream; a proxy in between?',
   'stream-ended': 'the master or the network ended the event stream; another one is begun',

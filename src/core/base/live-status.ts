@@ -70,3 +70,35 @@ export interface PropagationStatus {
   /** The same from the time that the status of the task has, by the clock of its agent. */
   readonly status: { readonly table: LatencyStatus; readonly kernel: LatencyStatus };
 }
+
+/** The file of services from outside of Mesos. */
+export interface ServicesFileStatus {
+  readonly path: string;
+  /** Services in it that are served. */
+  readonly services: number;
+  /** Why it cannot be read, or is no services file: what it said before counts; null: it is good. */
+  readonly problem: string | null;
+}
+
+/** How it stands with the health that Marathon knows of. Times are ISO 8601 in UTC. */
+export interface MarathonStatus {
+  /** `stale`: its last answer counts; `away`: health is what Mesos says. */
+  readonly state: 'off' | 'ok' | 'stale' | 'away';
+  /** Why Marathon's answer is old or missing; null while all is well. */
+  readonly reason: string | null;
+  /** `host:port` of the instance that answered last; null: none has. */
+  readonly instance: string | null;
+  /** Tasks that Marathon has a say in, and those of them that should get no traffic. */
+  readonly tasks: number;
+  readonly unhealthy: number;
+  readonly notReady: number;
+  readonly lastSuccessAt: string | null;
+  readonly consecutiveFailures: number;
+  /** Times Marathon was asked since the start. */
+  readonly fetches: number;
+  /** Parts of the last answer that made no sense. */
+  readonly rejections: number;
+  readonly bus: 'off' | 'connecting' | 'following' | 'waiting';
+  /** Events after which Marathon was to be asked again, since the start. */
+  readonly events: number;
+}

@@ -30,6 +30,8 @@ const ENDED: ReadonlySet<string> = new Set([
 
 /** How many ended tasks and removed agents are remembered: those of some minutes on large clusters. */
 const ENDED_MAX = 20_000;
+/** Frameworks that were torn down: even where each job has its own, those of some minutes. */
+const TORN_DOWN_MAX = 1_000;
 
 /** The cluster as the master's stream of events tells it, in any order. */
 export class ClusterModel {
@@ -40,8 +42,9 @@ export class ClusterModel {
   /** By framework id and task id; those of frameworks that are not known yet wait here. */
   readonly #tasks = new Map<string, { readonly frameworkId: string; readonly task: Task }>();
   readonly #recovering = new Set<string>();
-  /** What has ended, the oldest first. */
+  /** Tasks that have ended and agents that have left, the oldest first. */
   readonly #ended = new Set<string>();
+  readonly #tornDown = new Set<string>();
   #isCurrent = true;
 
   /** Starts from a whole state. */
@@ -55,24 +58,29 @@ export class ClusterModel {
    * state is of a stream that is kept. What has ended is remembered.
    */
   reset(snapshot: ClusterSnapshot, isOfStream = false): void {
-    const endpoints = new Map([...this.#frameworks].map(([id, { endpoint }]) => [id, endpoint]));
+    const before = isOfStream ? new Map(this.#frameworks) : null;
+    const tasksBefore = isOfStream ? new Map(this.#tasks) : null;
     this.#frameworks.clear();
     this.#agents.clear();
     this.#tasks.clear();
     this.#recovering.clear();
-    for (const agent of snapshot.agents) this.#agents.set(agent.id, agent);
+    for (const agent of snapshot.agents) {
+      this.#agents.set(agent.id, agent);
+      this.#ended.delete(agent.id);
+    }
     for (const id of snapshot.recovering) this.#recovering.add(id);
     for (const { tasks, killing, pending, ...rest } of snapshot.frameworks) {
       const frameworkId = freeKey(this.#frameworks, frameworkKey(rest));
-      const known = isOfStream ? (endpoints.get(frameworkId) ?? null) : null;
-      const endpoint = rest.endpoint ?? known;
+      const endpoint = endpointOf(rest, before?.get(frameworkId));
+      this.#tornDown.delete(frameworkId);
       const framework = { ...rest, endpoint, tasks: [], killing: [], pending: [] };
       this.#frameworks.set(frameworkId, framework);
       for (const list of [tasks, killing, pending]) {
         for (const task of list) {
           const text = freeKey(this.#tasks, taskKey(frameworkId, task.id));
+          const known = tasksBefore?.get(text)?.task;
           this.#ended.delete(text);
-          this.#tasks.set(text, { frameworkId, task });
+          this.#tasks.set(text, { frameworkId, task: isBehind(task, known) ? known : task });
         }
       }
     }
@@ -113,6 +121,11 @@ export class ClusterModel {
     return this.#ended.has(key);
   }
 
+  /** Ids of frameworks that an event said are no more. */
+  get tornDown(): ReadonlySet<string> {
+    return this.#tornDown;
+  }
+
   /** Whether an event said that an agent has left. */
   hasLeft(agentId: string): boolean {
     return this.#ended.has(agentId);
@@ -121,25 +134,13 @@ export class ClusterModel {
   #apply(event: ClusterEvent, addresses: AddressCache, rejections: RejectionList): Outcome {
     switch (event.kind) {
       case 'task-added':
-        if (event.task === null) return this.#removeTask(event.key);
-        if (
-          sameValue(
-            this.#tasks.get(taskKey(event.key.frameworkId, event.key.taskId))?.task,
-            event.task,
-          )
-        ) {
-          return 'unchanged';
-        }
-        this.#putTask(event.key, event.task);
-        return 'changed';
+        return this.#addTask(event.key, event.task);
       case 'task-updated':
         return this.#updateTask(event, addresses, rejections);
       case 'agent-added':
         return this.#addAgent(event.agent);
       case 'agent-removed':
-        this.#remember(event.id);
-        this.#recovering.delete(event.id);
-        return this.#agents.delete(event.id) ? 'changed' : 'unchanged';
+        return this.#removeAgent(event.id);
       case 'framework':
         return this.#putFramework(event.framework);
       case 'framework-removed':
@@ -158,6 +159,14 @@ export class ClusterModel {
     this.#tasks.set(text, { frameworkId: key.frameworkId, task });
   }
 
+  #addTask(key: TaskKey, task: Task | null): Outcome {
+    if (task === null) return this.#removeTask(key);
+    const known = this.#tasks.get(taskKey(key.frameworkId, key.taskId))?.task;
+    if (isBehind(task, known) || sameValue(known, task)) return 'unchanged';
+    this.#putTask(key, task);
+    return 'changed';
+  }
+
   #removeTask(key: TaskKey): Outcome {
     return this.#tasks.delete(taskKey(key.frameworkId, key.taskId)) ? 'changed' : 'unchanged';
   }
@@ -165,13 +174,15 @@ export class ClusterModel {
   #updateTask(update: TaskUpdate, addresses: AddressCache, rejections: RejectionList): Outcome {
     const { key, state, phase, status } = update;
     if (phase === null) {
-      if (ENDED.has(state)) this.#remember(taskKey(key.frameworkId, key.taskId));
-      return this.#removeTask(key);
+      // Of a task that is not here it is news too: it may be retained elsewhere.
+      const isNews = ENDED.has(state) && this.#remember(taskKey(key.frameworkId, key.taskId));
+      const removed = this.#removeTask(key);
+      return isNews ? 'changed' : removed;
     }
     const known = this.#tasks.get(taskKey(key.frameworkId, key.taskId));
     if (known === undefined) return 'unknown';
     const task = updatedTask(known.task, phase, status, addresses, rejections);
-    if (task === known.task) return 'unchanged';
+    if (task === known.task || isBehind(task, known.task)) return 'unchanged';
     this.#putTask(key, task);
     return 'changed';
   }
@@ -184,9 +195,16 @@ export class ClusterModel {
     return 'changed';
   }
 
+  #removeAgent(id: string): Outcome {
+    const isNews = this.#remember(id);
+    this.#recovering.delete(id);
+    return this.#agents.delete(id) || isNews ? 'changed' : 'unchanged';
+  }
+
   #putFramework(framework: Framework): Outcome {
     const known = this.#frameworks.get(framework.id);
-    const updated = { ...framework, endpoint: framework.endpoint ?? known?.endpoint ?? null };
+    const updated = { ...framework, endpoint: endpointOf(framework, known) };
+    this.#tornDown.delete(framework.id);
     if (sameValue(known, updated)) return 'unchanged';
     this.#frameworks.set(framework.id, updated);
     return 'changed';
@@ -195,22 +213,43 @@ export class ClusterModel {
   /** With its tasks, which the master kills at that (master.cpp, removeFramework). */
   #removeFramework(id: string): Outcome {
     for (const [text, { frameworkId }] of this.#tasks) {
-      if (frameworkId !== id) continue;
-      this.#remember(text);
-      this.#tasks.delete(text);
+      if (frameworkId === id) this.#tasks.delete(text);
     }
-    return this.#frameworks.delete(id) ? 'changed' : 'unchanged';
+    const isNews = addNewest(this.#tornDown, id, TORN_DOWN_MAX);
+    return this.#frameworks.delete(id) || isNews ? 'changed' : 'unchanged';
   }
 
-  #remember(text: string): void {
-    this.#ended.delete(text);
-    this.#ended.add(text);
-    if (this.#ended.size <= ENDED_MAX) return;
-    for (const oldest of this.#ended) {
-      this.#ended.delete(oldest);
-      return;
-    }
+  /** Whether it is news. */
+  #remember(text: string): boolean {
+    return addNewest(this.#ended, text, ENDED_MAX);
   }
+}
+
+/** Adds a text behind all others, and drops the first of too many; whether it was not there. */
+function addNewest(texts: Set<string>, text: string, max: number): boolean {
+  const isNews = !texts.delete(text);
+  texts.add(text);
+  const [oldest] = texts;
+  if (texts.size > max && oldest !== undefined) texts.delete(oldest);
+  return isNews;
+}
+
+/** Where a scheduler is, as a stream has it: it does not say, so where it was unless it has moved. */
+function endpointOf(
+  { endpoint, hostname }: Pick<Framework, 'endpoint' | 'hostname'>,
+  known: Framework | undefined,
+): HostPort | null {
+  if (endpoint !== null || known?.hostname !== hostname) return endpoint;
+  return known.endpoint;
+}
+
+/**
+ * A task that runs does not go back: a stream that says so is behind a state that was fetched, and will
+ * come to it.
+ */
+function isBehind(task: Task, known: Task | undefined): known is Task {
+  const isSame = known?.agentId === task.agentId;
+  return isSame && task.phase === 'pending' && known.phase !== 'pending';
 }
 
 /** Ids are unique in what masters say; of two that are equal all the same both count. */

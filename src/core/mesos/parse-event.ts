@@ -73,6 +73,16 @@ const UPDATE_KEYS: WantedMembers = {
   status: STATUS_KEYS,
 };
 const OTHER: ClusterEvent = { kind: 'other' };
+/** Events that cannot do without the member named like them, with the code if it is missing. */
+const MISSING_CODES: ReadonlyMap<string, string> = new Map([
+  ['task_added', 'task-malformed'],
+  ['task_updated', 'task-malformed'],
+  ['agent_added', 'agent-malformed'],
+  ['agent_removed', 'agent-malformed'],
+  ['framework_added', 'framework-malformed'],
+  ['framework_updated', 'framework-malformed'],
+  ['framework_removed', 'framework-malformed'],
+]);
 
 /**
  * Reads one record of the stream. `leader` is the master that sent it. The error says why it is no
@@ -91,14 +101,15 @@ export function parseEvent(
   return broken === null ? reader.event() : err(broken);
 }
 
-/** Collects the members of an event: the one beside `type` that is named like it counts. */
+/** Collects the members of an event: the one that is named like its `type` counts. */
 class EventReader {
   readonly #leader: HostPort;
   readonly #addresses: AddressCache;
   readonly #rejections: RejectionList;
   readonly #state: GetStateReader;
   #type: unknown = null;
-  #event: ClusterEvent = OTHER;
+  /** By the member that tells it. */
+  readonly #events = new Map<string, ClusterEvent>();
 
   constructor(leader: HostPort, addresses: AddressCache, rejections: RejectionList) {
     this.#leader = leader;
@@ -109,7 +120,13 @@ class EventReader {
 
   event(): Result<ClusterEvent, string> {
     if (typeof this.#type !== 'string') return err('the event has no `type`');
-    if (!this.#state.hasState) return ok(this.#event);
+    const key = this.#type.toLowerCase();
+    if (key !== 'subscribed') {
+      const event = this.#events.get(key);
+      const code = MISSING_CODES.get(key);
+      if (event === undefined && code !== undefined) this.#rejections.add(key, code, null);
+      return ok(event ?? OTHER);
+    }
     const snapshot = this.#state.snapshot(this.#leader);
     if (!snapshot.ok) return snapshot;
     const { heartbeatSeconds } = this.#state;
@@ -117,40 +134,35 @@ class EventReader {
   }
 
   member(key: string, scanner: JsonScanner): void {
+    if (key === 'type') this.#type = scanner.value();
+    else if (key === 'subscribed') this.#state.member(key, scanner);
+    else {
+      const event = this.#read(key, scanner);
+      if (event === null) scanner.skip();
+      else this.#events.set(key, event);
+    }
+  }
+
+  /** null, and nothing read: the member is of no interest. */
+  #read(key: string, scanner: JsonScanner): ClusterEvent | null {
     switch (key) {
-      case 'type':
-        this.#type = scanner.value();
-        return;
-      case 'subscribed':
-        this.#state.member(key, scanner);
-        return;
       case 'task_added':
-        this.#event = this.#taskAdded(scanner.pick({ task: TASK_KEYS }), `${key}.task`);
-        return;
+        return this.#taskAdded(scanner.pick({ task: TASK_KEYS }), `${key}.task`);
       case 'task_updated':
-        this.#event = this.#taskUpdated(scanner.pick(UPDATE_KEYS), key);
-        return;
+        return this.#taskUpdated(scanner.pick(UPDATE_KEYS), key);
       case 'agent_added':
-        this.#event = this.#agentAdded(scanner.pick({ agent: AGENT_KEYS }), `${key}.agent`);
-        return;
+        return this.#agentAdded(scanner.pick({ agent: AGENT_KEYS }), `${key}.agent`);
       case 'agent_removed':
-        this.#event = this.#agentRemoved(scanner.pick({ agent_id: 'value' }), `${key}.agent_id`);
-        return;
+        return this.#agentRemoved(scanner.pick({ agent_id: 'value' }), `${key}.agent_id`);
       case 'framework_added':
       case 'framework_updated':
-        this.#event = this.#framework(
-          scanner.pick({ framework: FRAMEWORK_KEYS }),
-          `${key}.framework`,
-        );
-        return;
-      case 'framework_removed':
-        this.#event = this.#frameworkRemoved(
-          scanner.pick({ framework_info: { id: 'value' } }),
-          `${key}.framework_info.id`,
-        );
-        return;
+        return this.#framework(scanner.pick({ framework: FRAMEWORK_KEYS }), `${key}.framework`);
+      case 'framework_removed': {
+        const removed = scanner.pick({ framework_info: { id: 'value' } });
+        return this.#frameworkRemoved(removed, `${key}.framework_info.id`);
+      }
       default:
-        scanner.skip();
+        return null;
     }
   }
 
@@ -158,7 +170,7 @@ class EventReader {
     const added = asObject(asObject(value)?.['task']);
     const key = this.#taskKey(added?.['framework_id'], added?.['task_id'], path);
     if (key === null) return OTHER;
-    const where = `${path}(${key.taskId})`;
+    const where = `${path}(${key.frameworkId}/${key.taskId})`;
     const task = parseTask(toV0Task(added), where, this.#addresses, this.#rejections);
     return { kind: 'task-added', key, task };
   }
@@ -168,7 +180,11 @@ class EventReader {
     const status = asObject(update?.['status']);
     const key = this.#taskKey(update?.['framework_id'], status?.['task_id'], path);
     const state = update?.['state'];
-    if (key === null || typeof state !== 'string') return OTHER;
+    if (key === null) return OTHER;
+    if (typeof state !== 'string') {
+      this.#rejections.add(`${path}.state`, 'task-malformed', state);
+      return OTHER;
+    }
     const timestamp = status?.['timestamp'];
     return {
       kind: 'task-updated',
@@ -204,7 +220,10 @@ class EventReader {
   #framework(value: unknown, path: string): ClusterEvent {
     const entry = toV0Framework(asObject(value)?.['framework']);
     const framework = parseFramework(entry, path, new TaskLists(), this.#rejections);
-    return framework === null || framework.id === '' ? OTHER : { kind: 'framework', framework };
+    if (framework === null) return OTHER;
+    if (framework.id !== '') return { kind: 'framework', framework };
+    this.#rejections.add(`${path}.framework_info.id`, 'framework-malformed', framework.id);
+    return OTHER;
   }
 
   #frameworkRemoved(value: unknown, path: string): ClusterEvent {

@@ -57,7 +57,9 @@ export class Belief {
 
   /** Other settings, for what is said from now on. */
   configure(settings: RetentionSettings): void {
-    const { believed } = this.#retention;
+    const { believed, until } = this.#retention;
+    // What is retained goes on to be, as if it had been missed just now.
+    this.#isNewLeader ||= until !== null;
     this.#retention = new Retention(settings);
     if (believed !== null) this.#retention.adopt(believed);
   }
@@ -72,6 +74,11 @@ export class Belief {
     return this.#model?.snapshot() ?? null;
   }
 
+  /** What was believed last, with what is retained; null: nothing. */
+  get believed(): ClusterSnapshot | null {
+    return this.#retention.believed;
+  }
+
   /** Events taken so far. */
   get count(): number {
     return this.#count;
@@ -80,6 +87,15 @@ export class Belief {
   /** Monotonic ms at which `believe` may give something up; null: nothing is retained. */
   get until(): number | null {
     return this.#retention.until;
+  }
+
+  /**
+   * A stream begins with a state, to be accepted with the count that this makes. What came before is
+   * in it: a state that was asked for earlier, and may be older, is followed by this one.
+   */
+  beginStream(snapshot: ClusterSnapshot): void {
+    this.#count++;
+    this.#events = [{ kind: 'snapshot', snapshot, heartbeatSeconds: null }];
   }
 
   /** Takes an event in; nothing happens before the first state, and `unknown` asks for one. */
@@ -96,20 +112,22 @@ export class Belief {
    */
   accept(candidate: Candidate, rejections: RejectionList): void {
     const first = this.#count - this.#events.length;
-    if (candidate.asked < first) {
+    if (candidate.asked < first && this.#events[0]?.kind !== 'snapshot') {
       throw new OutrunError('more has happened while the state was fetched than is remembered');
     }
     const leader = formatHostPort(candidate.snapshot.leader);
     const { masterId } = candidate.snapshot;
-    const isOther = this.#leader !== null && leader !== this.#leader;
     // A master that started anew has another id; what a stream begins with has none.
-    const isOtherRun = masterId !== '' && this.#masterId !== '' && masterId !== this.#masterId;
+    const isKnownRun = masterId !== '' && masterId === this.#masterId;
+    const isOtherRun = masterId !== '' && this.#masterId !== '' && !isKnownRun;
+    // A stream is of the address that was dialled, a state of the one that the master gives itself.
+    const isOther = this.#leader !== null && leader !== this.#leader && !isKnownRun;
     this.#isNewLeader ||= candidate.beginsStream || isOther || isOtherRun;
     this.#leader = leader;
-    if (isOther || masterId !== '') this.#masterId = masterId;
+    if (masterId !== '') this.#masterId = masterId;
     if (this.#model === null) this.#model = new ClusterModel(candidate.snapshot);
     else this.#model.reset(candidate.snapshot, candidate.beginsStream);
-    for (const event of this.#events.slice(candidate.asked - first)) {
+    for (const event of this.#events.slice(Math.max(0, candidate.asked - first))) {
       this.#model.apply(event, this.#addresses, rejections);
     }
     this.#candidate = candidate;
@@ -154,6 +172,7 @@ export class Belief {
     const told = this.#candidate === null ? NO_ENDS : endedTasks(this.#candidate.body, missing);
     const ended = new Set(told.ended);
     for (const key of missing.keys()) if (model.hasEnded(key)) ended.add(key);
-    return { ...told, ended };
+    const frameworks = new Set([...told.frameworks, ...model.tornDown]);
+    return { ...told, ended, frameworks };
   }
 }

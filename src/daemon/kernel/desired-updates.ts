@@ -26,7 +26,7 @@ export type DesiringGeneration = Pick<Generation, 'snapshot' | 'vips' | 'vipChan
  * before, so that one changed backend does not move a table of thousands.
  */
 export class DesiredUpdates {
-  #memory: DesiredMemory = new Map<string, string>();
+  readonly #memory: DesiredMemory = new Map<string, string>();
   /** Of the node, at the last update. */
   #nodeAddresses = '';
   /** The parts of the last update besides its services; null: there was none. */

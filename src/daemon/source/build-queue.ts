@@ -26,6 +26,11 @@ export class BuildQueue {
   #servedFrom: SourceStatus['from'] = null;
   /** Names that builds need addresses of. */
   #hostNames: readonly string[] = [];
+  /** Those of them that do not come from the cluster. */
+  #otherHostNames: readonly string[] = [];
+  /** Their addresses; null: they may have changed. */
+  #hosts: HostTexts | null = null;
+  #renewals = 0;
   /** The worker that knew what is believed is gone. */
   #isLost = false;
 
@@ -53,24 +58,39 @@ export class BuildQueue {
   async build(of: BuildOf, read: ReadReport): Promise<BuildReport> {
     // What changes from now on may come too late for this build.
     this.#isWanted = false;
-    const { resolve, lookupWaitMs } = this.#parts;
+    const parts = this.#parts;
     // What is retained needs the addresses that it had.
     if (of !== 'believed') this.#hostNames = union(read.hostNames, this.#hostNames);
-    const hosts = await resolve(this.#hostNames, lookupWaitMs());
-    const built = await this.#parts.build(of, hosts);
+    const hosts =
+      of === 'believed' ? (this.#hosts ?? (await this.#resolve())) : await this.#resolve();
+    const built = await parts.build(of, hosts);
     this.#served = read;
     this.#isLost = false;
     if (of !== 'believed') {
       this.#servedFrom = of === 'read' ? 'master' : 'file';
       if (built.hold === null) this.#hostNames = read.hostNames;
     }
-    this.#parts.publish(read, built, of);
+    parts.publish(read, built, of);
     return built;
   }
 
   /** Names that builds need addresses of from now on, because of events. */
   needHosts(names: readonly string[]): void {
     this.#hostNames = names;
+    this.#hosts = null;
+  }
+
+  /** Names besides that builds need addresses of, because of services from outside of Mesos. */
+  needOtherHosts(names: readonly string[]): void {
+    this.#otherHostNames = names;
+    this.#hosts = null;
+  }
+
+  /** The addresses of hosts, or what else builds are made of, may be others now. */
+  renew(): void {
+    this.#hosts = null;
+    this.#renewals++;
+    this.rebuild();
   }
 
   /** Builds what is believed again, if there is anything: after events, with other settings or hosts. */
@@ -81,13 +101,27 @@ export class BuildQueue {
     void this.run(async () => {
       this.#isQueued = false;
       const served = this.#served;
-      if (!this.#isWanted || this.#isStopped || this.#isLost || served === null) return;
+      if (!this.#isWanted || this.#isOver() || served === null) return;
       try {
         await this.build('believed', served);
       } catch (err) {
-        if (!this.#isStopped && !this.#isLost) this.#parts.log.error('rebuild-failed', { err });
+        // Nothing is wrong with a build that was overtaken by the end of the worker or of the daemon.
+        if (!this.#isOver()) this.#parts.log.error('rebuild-failed', { err });
       }
     });
+  }
+
+  async #resolve(): Promise<HostTexts> {
+    const names = union(this.#hostNames, this.#otherHostNames);
+    const renewals = this.#renewals;
+    const hosts = await this.#parts.resolve(names, this.#parts.lookupWaitMs());
+    // What changed while they were looked up counts for the build that was asked for because of it.
+    this.#hosts = renewals === this.#renewals ? hosts : null;
+    return hosts;
+  }
+
+  #isOver(): boolean {
+    return this.#isStopped || this.#isLost;
   }
 
   /** What is believed is gone with the worker: nothing can be built before a state is read. */

@@ -149,6 +149,7 @@ export class ClusterSource {
     this.#masters.configure(plan.masters);
     // The stream is begun anew, with the new credentials.
     this.#channel.drop();
+    this.#follow();
     const before = this.#detector;
     this.#detector = this.#parts.openDetector((detected) => this.#onDetected(detected));
     this.#detector?.start();
@@ -171,7 +172,12 @@ export class ClusterSource {
 
   /** Builds what is believed again, because host addresses, settings or another source changed. */
   rebuild(): void {
-    this.#queue.rebuild();
+    this.#queue.renew();
+  }
+
+  /** Names that services from outside of Mesos need addresses of; for the next build. */
+  needHosts(names: readonly string[]): void {
+    this.#queue.needOtherHosts(names);
   }
 
   /** The worker died, and with it what it believed: only a state can bring that back. */
@@ -306,7 +312,7 @@ export class ClusterSource {
     if (read !== null) await this.#serve(hostNames === null ? read : { ...read, hostNames });
     else if (outcome !== 'unchanged') {
       this.#propagation.changed(arrivedAt, statusTime);
-      this.rebuild();
+      this.#queue.rebuild();
     }
   }
 
@@ -320,11 +326,11 @@ export class ClusterSource {
   // Builds
 
   #createQueue(): BuildQueue {
-    const { log, resolve, build } = this.#parts;
+    const parts = this.#parts;
     return new BuildQueue({
-      log,
-      resolve,
-      build,
+      log: parts.log,
+      resolve: (...args) => parts.resolve(...args),
+      build: (...args) => parts.build(...args),
       // Events must not wait for a name; without a stream there is time.
       lookupWaitMs: () => (this.#agents !== null && this.#channel.isFollowing ? 0 : LOOKUP_WAIT_MS),
       publish: (...published) => this.#publish(...published),

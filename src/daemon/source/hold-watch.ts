@@ -21,7 +21,7 @@ export class HoldWatch {
 
   /** What the last build retained; null: nothing. */
   see(hold: Hold | null): void {
-    const { clock, log, onDue } = this.#parts;
+    const { clock, log } = this.#parts;
     const before = this.#hold;
     this.#hold = hold;
     this.#cancelTimer();
@@ -33,7 +33,7 @@ export class HoldWatch {
     if (before?.reason !== hold.reason) log.warn('hold-started', { ...this.#statusOf(hold) });
     const inMs = hold.until === null ? 0 : hold.until - clock.monotonic();
     // What is over and still here waits for a word of the master.
-    if (inMs > 0) this.#cancelTimer = clock.after(inMs, onDue);
+    if (inMs > 0) this.#cancelTimer = clock.after(inMs, () => this.#parts.onDue());
   }
 
   /** null: nothing is retained. */

@@ -13,9 +13,11 @@ export class KnownMasters {
     this.#configured = configured;
   }
 
-  /** Who leads, as far as is known; null: nobody knows. */
+  /**
+   * Who leads, as far as is known: who says so itself, since it can be reached; null: nobody knows.
+   */
   get leader(): HostPort | null {
-    return this.#detected.leader ?? this.#led;
+    return this.#led ?? this.#detected.leader;
   }
 
   /** Whom to ask, the likeliest leader first, and nobody twice; empty: nobody is known. */
@@ -38,7 +40,7 @@ export class KnownMasters {
   detect(detected: DetectedMasters): boolean {
     // Nobody has entered: those who were there may still be, and then there are those configured.
     if (detected.leader === null && detected.masters.length === 0) return false;
-    const before = this.leader;
+    const before = this.#detected.leader ?? this.#led;
     this.#detected = detected;
     if (isSameMaster(before, detected.leader)) return false;
     this.#led = null;

@@ -160,7 +160,7 @@ export class PollLoop {
 
   /** The one place where errors of a poll end. */
   async #poll(): Promise<void> {
-    const { clock, log, onPoll } = this.#parts;
+    const { clock, log } = this.#parts;
     const start = clock.monotonic();
     this.#startedAt = start;
     this.#polls++;
@@ -172,14 +172,14 @@ export class PollLoop {
       if (this.#failures > 0) log.info('source-recovered', { failures: this.#failures });
       this.#failures = 0;
       this.#lastSuccess = clock.now();
-      onPoll('success', clock.monotonic() - start);
+      this.#parts.onPoll('success', clock.monotonic() - start);
     } catch (err) {
       if (signal.aborted) return;
       this.#failures++;
       const code = err instanceof DaemonError ? err.code : 'worker-failed';
       const message = err instanceof Error ? err.message : String(err);
       this.#lastError = { code, message, at: new Date(clock.now()).toISOString() };
-      onPoll(code, clock.monotonic() - start);
+      this.#parts.onPoll(code, clock.monotonic() - start);
       // Every failure at first, then each time their number has doubled: no log floods.
       if ((this.#failures & (this.#failures - 1)) === 0) {
         log.warn('poll-failed', { code, err, failures: this.#failures });
@@ -201,7 +201,8 @@ export class PollLoop {
         firstError ??= error;
       }
     }
-    throw firstError ?? new DaemonError('zookeeper-unreachable', 'no master is known yet');
+    firstError ??= new DaemonError('zookeeper-unreachable', 'no master is known yet');
+    throw firstError as Error;
   }
 
   /** One master's state, or its leader's if it names another one: host and port count (S05). */

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { WatchClient } from '../../../src/adapters/http/watch-client.ts';
+import { pictureFrom } from '../../../src/adapters/http/watch-pictures.ts';
 import { WatchRing } from '../../../src/adapters/http/watch-ring.ts';
 import type { ResetReason } from '../../../src/adapters/http/watch-ring.ts';
 import { changed, EPOCH, picture } from './watch-listener.ts';
@@ -109,7 +110,7 @@ class World {
   picture(): void {
     if (this.#wanted === null) return;
     const { generation, states } = this.current;
-    this.#client?.show(Buffer.from(picture(generation, states)), this.#wanted);
+    this.#client?.show(pictureFrom(Buffer.from(picture(generation, states))), this.#wanted);
     this.#wanted = null;
     this.#pump();
   }

@@ -207,3 +207,25 @@ test('a client that leaves while it waits for its first picture leaves nothing b
   ]);
   assert.deepEqual(watched.api.logged, []);
 });
+
+test('who begins while somebody reads the same picture gets that one, and the changes since', async (t) => {
+  const watched = await startWatched(t, { eventsMax: 2 });
+  const many = Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`s${n}`, LARGE]));
+  watched.snapshot = () => Promise.resolve(picture(1, many));
+  const slow = await watched.watch();
+  slow.message.pause();
+  watched.publish(changed('s0', 1));
+  const second = await watched.watch();
+  const told = await second.has(19);
+  assert.deepEqual(told.slice(-2), ['service changed s0 1', 'synced']);
+  assert.equal(watched.asked.length, 1);
+  watched.publish(changed('s0', 2), changed('s0', 3));
+  // Changes since then are not kept any more.
+  watched.snapshot = () => Promise.resolve(picture(3, { s0: 3 }));
+  assert.deepEqual(await (await watched.watch()).has(3), [
+    'reset new',
+    'service added s0 3',
+    'synced',
+  ]);
+  assert.equal(watched.asked.length, 2);
+});

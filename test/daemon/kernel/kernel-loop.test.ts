@@ -56,6 +56,19 @@ describe('the first comparison', () => {
     );
   });
 
+  test('a report says how many updates the kernel has, and counts none that could not be made', async (t) => {
+    const running = new Running(t);
+    await running.start({ [WEB]: [A] });
+    assert.equal(running.reports.at(-1)?.updates, 1);
+    running.loop.desire(update({ [WEB]: [A, B] }, { isWhole: false }));
+    await running.quiet();
+    assert.equal(running.reports.at(-1)?.updates, 2);
+    const unread = new Running(t);
+    unread.kernel.observe = () => Promise.reject(new DaemonError('kernel-module', 'no IPVS'));
+    await unread.start({ [WEB]: [A] });
+    assert.equal(unread.reports.at(-1)?.updates, 0);
+  });
+
   test('IPVS c.1: a kernel that is right is left alone', async (t) => {
     const before = new Running(t);
     await before.start({ [WEB]: [A, B] });

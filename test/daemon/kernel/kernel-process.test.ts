@@ -36,6 +36,8 @@ const failsWith = (message: RegExp) => (error: unknown) =>
 class Running {
   readonly clock: ManualClock = new ManualClock();
   readonly reports: KernelReport[] = [];
+  /** Updates that the kernel had at the last report. */
+  done = 0;
   readonly logged: string[] = [];
   readonly process: KernelProcess;
   wholes = 0;
@@ -47,7 +49,10 @@ class Running {
       clock: this.clock,
       random: () => 1,
       log: { debug: write, info: write, warn: write, error: write },
-      onReport: (report) => this.reports.push(report),
+      onReport: (report, done) => {
+        this.reports.push(report);
+        this.done = done;
+      },
       requestWhole: () => Promise.resolve(bytes(`whole ${++this.wholes}`)),
       startChild: forkChild,
       ...parts,
@@ -108,6 +113,25 @@ for (const [way, startChild] of Object.entries(WAYS)) {
       assert.equal(running.process.status().state, 'synced');
       assert.equal(running.process.status().restarts, 0);
       assert.ok(running.reports.every(({ counters }) => counters instanceof Map));
+    });
+
+    test('which updates the kernel has is known over restarts of the process', async (t) => {
+      const running = start(t, 'good');
+      await running.hears('desire whole 1');
+      assert.equal(running.process.desire(bytes('one')), 2);
+      await running.hears('desire one');
+      assert.equal(running.done, 2);
+      running.process.configure(settings('exits'));
+      await running.endsAgain();
+      assert.equal(running.process.desire(bytes('lost')), 3, 'it is in the whole one to come');
+      assert.equal(running.done, 2);
+      running.process.configure(settings('better'));
+      running.clock.advance(500);
+      await running.hears('desire whole 2');
+      assert.equal(running.done, 3);
+      assert.equal(running.process.desire(bytes('two')), 4);
+      await running.hears('desire two');
+      assert.equal(running.done, 4);
     });
 
     test('views come back, or fail with the reason of the process', async (t) => {
