@@ -70,7 +70,12 @@ function portOption(option: string, text: string): number {
 
 function demoConfig(cluster: DemoCluster, dnsPort: number, httpPort: number): Config {
   const native = {
-    cluster: { masters: [formatHostPort(cluster.master)], pollIntervalSeconds: 2 },
+    cluster: {
+      masters: [formatHostPort(cluster.master)],
+      pollIntervalSeconds: 2,
+      // Its master has no stream of events.
+      events: { follow: 'never' },
+    },
     dns: { listen: [`127.0.0.1:${dnsPort}`] },
     http: { listen: `127.0.0.1:${httpPort}` },
     // Names of VIPs answer; the kernel of the machine is left as it is.

@@ -101,6 +101,15 @@ async function kill(worker: Worker | undefined): Promise<void> {
 }
 
 describe('the generation thread', () => {
+  test('one more task is built into the table that is served', async (t) => {
+    const { thread } = await startThread(t);
+    const first = await serve(thread, stateOf('web', 'db'));
+    const second = await serve(thread, stateOf('web', 'db', 'cache'), first.table);
+    assert.deepEqual([first.isIncremental, second.isIncremental], [false, true]);
+    assert.deepEqual(hosts(second, 'cache.marathon.mesos.'), ['10.0.0.1']);
+    assert.deepEqual(hosts(first, 'cache.marathon.mesos.'), [], 'readers of it see no change');
+  });
+
   test('it reads a state in pieces and builds it', async (t) => {
     const { thread } = await startThread(t);
     const bytes = new TextEncoder().encode(stateOf('web'));
