@@ -82,7 +82,10 @@ export interface ServicesFileStatus {
 
 /** How it stands with the health that Marathon knows of. Times are ISO 8601 in UTC. */
 export interface MarathonStatus {
-  /** `stale`: its last answer counts; `away`: health is what Mesos says. */
+  /**
+   * `ok`: Marathon answers; `stale`: it does not, and its last answer counts; `away`: health is what
+   * Mesos says, since there is no answer or only an old one; `off`: stopped or not started.
+   */
   readonly state: 'off' | 'ok' | 'stale' | 'away';
   /** Why Marathon's answer is old or missing; null while all is well. */
   readonly reason: string | null;

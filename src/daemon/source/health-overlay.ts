@@ -6,6 +6,7 @@ import type { Random } from '../../core/base/random.ts';
 import { RejectionList } from '../../core/base/rejection.ts';
 import { err, ok, type Result } from '../../core/base/result.ts';
 import { parseApps } from '../../core/marathon/parse-apps.ts';
+import type { MarathonStatus } from '../../core/base/live-status.ts';
 import type { TaskHealth, TaskHealths } from '../../core/marathon/task-health.ts';
 import type { Clock, Log } from '../../core/ports.ts';
 import { MarathonBus } from './marathon-bus.ts';
@@ -27,32 +28,6 @@ export interface HealthOverlayParts {
   readApps(body: AppsBody, before: TaskHealths): Promise<Result<AppsReading, string>>;
   /** Called with what to lay over the health that Mesos knows of, whenever that has changed. */
   onChange(health: TaskHealths): void;
-}
-
-/** How the overlay stands. Times are ISO 8601 in UTC. */
-export interface HealthOverlayStatus {
-  /**
-   * `ok`: Marathon answers; `stale`: it does not, and its last answer counts; `away`: health is what
-   * Mesos says, since there is no answer or only an old one; `off`: stopped or not started.
-   */
-  readonly state: 'off' | 'ok' | 'stale' | 'away';
-  /** Why Marathon's answer is old or missing; null while all is well. */
-  readonly reason: string | null;
-  /** `host:port` of the instance that answered last; null: none has. */
-  readonly instance: string | null;
-  /** Tasks that Marathon has a say in, and those of them that should get no traffic. */
-  readonly tasks: number;
-  readonly unhealthy: number;
-  readonly notReady: number;
-  readonly lastSuccessAt: string | null;
-  readonly consecutiveFailures: number;
-  /** Times Marathon was asked since the start. */
-  readonly fetches: number;
-  /** Parts of the last answer that made no sense. */
-  readonly rejections: number;
-  readonly bus: 'off' | 'connecting' | 'following' | 'waiting';
-  /** Events after which Marathon was to be asked again, since the start. */
-  readonly events: number;
 }
 
 /** Without events: what is found out so late is lost for so long. */
@@ -117,7 +92,7 @@ export class HealthOverlay {
   #health: TaskHealths = NO_HEALTH;
   #unhealthy = 0;
   #notReady = 0;
-  #state: HealthOverlayStatus['state'] = 'off';
+  #state: MarathonStatus['state'] = 'off';
   #reason: string | null = null;
   #instance: string | null = null;
   #lastSuccessAt: number | null = null;
@@ -156,7 +131,7 @@ export class HealthOverlay {
     await Promise.all([this.#bus.stop(), this.#running]);
   }
 
-  status(): HealthOverlayStatus {
+  status(): MarathonStatus {
     const at = this.#lastSuccessAt;
     return {
       state: this.#state,
