@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CONFIG_BYTES_MAX, readConfigFile } from '../../src/adapters/config-file.ts';
+import { asNobody } from '../support/as-nobody.ts';
 
 describe('readConfigFile', () => {
   let folder = '';
@@ -75,14 +76,3 @@ describe('readConfigFile', () => {
     await asNobody(() => assertProblem(file, /may not be read by this user/));
   });
 });
-
-/** Root may read every file, so as root the work is done with the rights of nobody. */
-async function asNobody(work: () => Promise<void>): Promise<void> {
-  const isRoot = process.geteuid?.() === 0;
-  if (isRoot) process.seteuid?.(65534);
-  try {
-    await work();
-  } finally {
-    if (isRoot) process.seteuid?.(0);
-  }
-}

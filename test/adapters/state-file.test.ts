@@ -22,6 +22,7 @@ import {
   type StateFileHeader,
   writeStateFile,
 } from '../../src/adapters/state-file.ts';
+import { asNobody } from '../support/as-nobody.ts';
 
 const BYTES_MAX = 1_000_000;
 const BODY = new TextEncoder().encode(JSON.stringify({ leader: 'master@10.0.0.9:5050' }));
@@ -209,10 +210,12 @@ describe('a file that cannot be used', () => {
     assert.equal(await problemOf(path), 'is not a regular file');
   });
 
-  test('is one that may not be read', { skip: process.getuid?.() === 0 }, async (t) => {
+  test('is one that may not be read', async (t) => {
     const path = newPath(t);
     await writeStateFile(path, await headerOf(BODY), BODY);
     chmodSync(path, 0);
-    assert.equal(await problemOf(path), 'cannot be read (EACCES)');
+    await asNobody(async () => {
+      assert.equal(await problemOf(path), 'cannot be read (EACCES)');
+    });
   });
 });
