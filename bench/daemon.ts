@@ -22,8 +22,9 @@ export async function startDaemon(
 ): Promise<Daemon> {
   const file = join(dir, 'config.json');
   const listen = { dns: { listen: ['127.0.0.1:0'] }, http: { listen: '127.0.0.1:0' } };
-  // The kernel of this machine is left alone.
-  writeFileSync(file, JSON.stringify({ ...listen, kernel: { enabled: false }, ...config }));
+  // The kernel of this machine is left alone. Small changes are logged at `debug` alone.
+  const always = { ...listen, kernel: { enabled: false }, log: { level: 'debug' } };
+  writeFileSync(file, JSON.stringify({ ...always, ...config }));
   // The environment of deploy/hoplite.service.
   const env = { ...process.env, MALLOC_ARENA_MAX: '2' };
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
