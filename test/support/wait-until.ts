@@ -12,8 +12,9 @@ const STEP_MS = 2;
 export async function waitUntil<T>(
   what: string,
   look: () => T | Promise<T>,
+  deadlineMs: number = DEADLINE_MS,
 ): Promise<Exclude<T, false | null | undefined>> {
-  const end = performance.now() + DEADLINE_MS;
+  const end = performance.now() + deadlineMs;
   for (;;) {
     const seen = await look();
     if (seen !== false && seen !== null && seen !== undefined) {

@@ -12,24 +12,17 @@ import { NO_SESSION } from '../../src/core/zookeeper/message.ts';
 import type { SessionKey } from '../../src/core/zookeeper/message.ts';
 import type { Cleanup } from './cleanup.ts';
 import { LongProcess, scratchFolder } from './cli-process.ts';
+import { waitUntil } from './wait-until.ts';
 
 /** A virtual machine that starts, elects and expires sessions beside other tests takes its time. */
 const DEADLINE_MS = 40_000;
 
 /** As `waitUntil`, for servers that need seconds. */
-export async function eventually<T>(
+export function eventually<T>(
   what: string,
   look: () => T | Promise<T>,
 ): Promise<Exclude<T, false | null | undefined>> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const seen = await look();
-    if (seen !== false && seen !== null && seen !== undefined) {
-      return seen as Exclude<T, false | null | undefined>;
-    }
-    if (performance.now() > end) throw new Error(`not in time: ${what}`);
-    await delay(10);
-  }
+  return waitUntil(what, look, DEADLINE_MS);
 }
 
 /** One server of an ensemble; it can be killed and started again with what it has on its disk. */

@@ -154,27 +154,23 @@ export class TableBuilder {
       before.header(HEADER.PAGES),
       before.header(HEADER.PAGES) + ((mask + 1) >>> PAGE_BITS),
     );
-    this.#end = layout.end;
     const slots = new SlotRevision(words, layout.pages >>> 2, mask, layout.end);
     for (const node of gone) {
       slots.remove(this.#store.hash[node]!, this.#offset[node]!);
       this.#offset[node] = 0;
       this.#nodeCount--;
     }
-    this.#end = slots.end;
     for (const [i, node] of nodes.entries()) {
-      const offset = this.#end;
-      this.#end += this.#writer.nodeBytes(node, apexes[i] ?? null);
+      const offset = slots.claim(this.#writer.nodeBytes(node, apexes[i] ?? null));
       const apexOf = i < apexes.length ? i : NO_ZONE;
       this.#writer.writeNode(node, offset, this.#names.zoneOf(node), apexOf);
-      slots.end = this.#end;
       if (this.#offset[node] === 0) {
         this.#nodeCount++;
         this.#slotsUsed += slots.insert(this.#store.hash[node]!, offset);
       } else slots.replace(this.#store.hash[node]!, this.#offset[node]!, offset);
-      this.#end = slots.end;
       this.#offset[node] = offset;
     }
+    this.#end = slots.end;
     this.#writeRoot(words, layout, mask, true);
     this.#table = new AnswerTable(before.buffer, layout.root >>> 2);
     return this.#table;
@@ -247,8 +243,7 @@ function writeSlot(
 
 /** Changes slots of a new generation: in copies of the pages of the one before. */
 class SlotRevision {
-  /** Where the next copy goes, in octets. */
-  end: number;
+  #end: number;
   readonly #words: Uint32Array;
   readonly #pages: number;
   readonly #mask: number;
@@ -260,7 +255,19 @@ class SlotRevision {
     this.#pages = pages;
     this.#mask = mask;
     this.#copies = end >>> 2;
-    this.end = end;
+    this.#end = end;
+  }
+
+  /** Where the next octets go. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Takes octets for something else; where they begin. */
+  claim(bytes: number): number {
+    const at = this.#end;
+    this.#end += bytes;
+    return at;
   }
 
   /** Takes a slot for a new node; 1 if it was never used, else 0. */
@@ -300,10 +307,9 @@ class SlotRevision {
     const entry = this.#pages + (slot >>> PAGE_BITS);
     const page = words[entry]!;
     if (page < this.#copies) {
-      const copy = this.end >>> 2;
+      const copy = this.claim(PAGE_SLOTS * SLOT_WORDS * 4) >>> 2;
       words.copyWithin(copy, page, page + PAGE_SLOTS * SLOT_WORDS);
       words[entry] = copy;
-      this.end += PAGE_SLOTS * SLOT_WORDS * 4;
     }
     const at = this.#at(slot);
     words[at] = hash;
